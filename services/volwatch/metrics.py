@@ -1,0 +1,65 @@
+"""Every metric's name, in one place. Base units; labels from closed sets; a symbol is never a label of a histogram."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300)
+
+producer_trades_total = Counter(
+    "volwatch_producer_trades_total",
+    "Trades by what became of them: delivered, failed (the broker refused), rejected (quarantined)",
+    ["outcome"],
+    registry=REGISTRY,
+)
+producer_backpressure_total = Counter(
+    "volwatch_producer_backpressure_total",
+    "Times the full send queue made the source wait",
+    registry=REGISTRY,
+)
+producer_delivery_seconds = Histogram(
+    "volwatch_producer_delivery_seconds",
+    "Time from sending a trade to its delivery report",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+producer_event_lag_seconds = Gauge(
+    "volwatch_producer_event_lag_seconds",
+    "Now minus the event time of the newest trade sent",
+    registry=REGISTRY,
+)
+producer_last_success_timestamp_seconds = Gauge(
+    "volwatch_producer_last_success_timestamp_seconds",
+    "When the broker last acknowledged a trade",
+    registry=REGISTRY,
+)
+consumer_records_total = Counter(
+    "volwatch_consumer_records_total",
+    "Kafka records by what became of them: stored, rejected (quarantined)",
+    ["outcome"],
+    registry=REGISTRY,
+)
+consumer_objects_total = Counter(
+    "volwatch_consumer_objects_total",
+    "Raw zone objects stored, by what made them due: size, age, revoke, stop",
+    ["due"],
+    registry=REGISTRY,
+)
+consumer_store_retries_total = Counter(
+    "volwatch_consumer_store_retries_total",
+    "Puts to the raw zone that had to be tried again",
+    registry=REGISTRY,
+)
+consumer_store_seconds = Histogram(
+    "volwatch_consumer_store_seconds", "Time to store one object", buckets=_SECONDS, registry=REGISTRY
+)
+consumer_event_lag_seconds = Gauge(
+    "volwatch_consumer_event_lag_seconds",
+    "Now minus the event time of the newest trade stored",
+    registry=REGISTRY,
+)
+consumer_last_success_timestamp_seconds = Gauge(
+    "volwatch_consumer_last_success_timestamp_seconds",
+    "When an object was last stored and its offsets committed",
+    registry=REGISTRY,
+)

@@ -1,0 +1,155 @@
+"""The only reader of the environment. A variable is ``VOLWATCH_<GROUP>_<FIELD>``; a stage loads the groups it needs.
+
+Secrets have no default and print as ``***``. All faults of all groups are reported at once (``Misconfigured``).
+"""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from volwatch.errors import Misconfigured
+
+
+def _prefix(group: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=f"VOLWATCH_{group}_", extra="ignore", frozen=True)
+
+
+class ServiceSettings(BaseSettings):
+    """What every long-running stage has: where it tells of itself."""
+
+    model_config = _prefix("SERVICE")
+    host: str = Field("0.0.0.0", description="address on which /metrics, /healthz and /readyz are served")  # noqa: S104 - a container serves its probes on all its interfaces
+    port: int = Field(9100, ge=0, le=65535, description="their port")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+
+class KafkaSettings(BaseSettings):
+    """How to reach Kafka."""
+
+    model_config = _prefix("KAFKA")
+    bootstrap: str = Field(description="bootstrap servers, host:port[,host:port]")
+    topic: str = Field("trades", description="topic of the trade records")
+    quarantine_topic: str = Field("trades.quarantine", description="topic of rejected records, reasons as headers")
+    partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic this project has to create itself")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: str | None = Field(None, description="PEM file of the authority that signed the brokers' certificates")
+
+    def client_config(self) -> dict[str, str]:
+        """Return the librdkafka settings that every client needs to connect."""
+        config = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security_protocol}
+        if self.security_protocol.startswith("SASL"):
+            config["sasl.mechanism"] = self.sasl_mechanism
+            config["sasl.username"] = self.username or ""
+            config["sasl.password"] = self.password.get_secret_value() if self.password else ""
+        if self.ca_file:
+            config["ssl.ca.location"] = self.ca_file
+        return config
+
+
+class RawzoneSettings(BaseSettings):
+    """How to reach the object store of the raw zone (any S3)."""
+
+    model_config = _prefix("RAWZONE")
+    endpoint: str = Field(description="host:port of the S3 service")
+    access_key: SecretStr
+    secret_key: SecretStr
+    bucket: str = "raw"
+    secure: bool = Field(False, description="use TLS")
+    region: str = "us-east-1"
+
+
+class WarehouseSettings(BaseSettings):
+    """How to reach PostgreSQL, under the role of the stage that connects."""
+
+    model_config = _prefix("WAREHOUSE")
+    host: str = Field(description="host name, or the folder of a Unix socket")
+    port: int = Field(5432, ge=1, le=65535)
+    database: str = "volwatch"
+    user: str
+    password: SecretStr | None = Field(None, description="omit where the server trusts the connection otherwise")
+    sslmode: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
+
+
+class ProducerSettings(BaseSettings):
+    """What the producer emits. Each field is also an option of ``volwatch producer``."""
+
+    model_config = _prefix("PRODUCER")
+    source: Literal["simulator", "replay"] = "simulator"
+    symbols: int = Field(10, ge=1, le=10_000, description="simulated symbols")
+    rate: float = Field(50.0, gt=0, le=1_000_000, description="simulated trades per second, all symbols together")
+    seed: int = Field(1, ge=0, description="same seed, same market")
+    scenario: str = Field("calm", description="name of a scenario of the simulator")
+    history_minutes: int = Field(0, ge=0, le=525_600, description="minutes of history sent ahead of the live market")
+
+
+class ConsumerSettings(BaseSettings):
+    """When the consumer writes an object."""
+
+    model_config = _prefix("CONSUMER")
+    group: str = "volwatch-consumer"
+    flush_rows: int = Field(50_000, ge=1, description="rows of one partition that make an object")
+    flush_seconds: float = Field(15.0, gt=0, description="age of the oldest buffered row that makes an object")
+    store_attempts: int = Field(8, ge=1, description="tries to store an object before the process gives up")
+
+
+class PipelineSettings(BaseSettings):
+    """The minute path."""
+
+    model_config = _prefix("PIPELINE")
+    rows_per_transaction: int = Field(500_000, ge=1, description="most raw rows loaded in one transaction")
+    time_budget_seconds: float = Field(50.0, gt=0, description="a run starts no further transaction after this long")
+    price_retention_days: int = Field(730, ge=31, description="age at which partitions of stock_prices are dropped")
+    volatility_retention_days: int = Field(365, ge=31, description="the same for stock_volatility and stock_signals")
+    risk_free_rate: float = Field(0.0, gt=-1, lt=1, description="annual risk-free rate of the Sharpe ratio, a decimal")
+    alert_enter: float = Field(3.7, gt=0, description="statistic at which the default detector opens an alert")
+
+
+class DashboardSettings(BaseSettings):
+    """The dashboard."""
+
+    model_config = _prefix("DASHBOARD")
+    host: str = "0.0.0.0"  # noqa: S104 - a container serves on all its interfaces
+    port: int = Field(8501, ge=0, le=65535)
+    base_path: str = Field("", description="sub-path under which an ingress serves it")
+    refresh_seconds: float = Field(2.0, gt=0, description="how often a page's fragments read again")
+    stale_seconds: float = Field(180.0, gt=0, description="age of the newest data at which the page says it is stale")
+
+
+_S = TypeVar("_S", bound=BaseSettings)
+
+
+def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]:
+    """Return one instance of each group, read from the environment.
+
+    Raises
+    ------
+    Misconfigured
+        Lists every fault of every group, each with the variable to set.
+    """
+    faults: list[str] = []
+    loaded: list[BaseSettings] = []
+    for group in groups:
+        try:
+            loaded.append(group())
+        except ValidationError as error:
+            prefix = group.model_config.get("env_prefix", "")
+            faults += [_fault(prefix, detail["loc"], detail["msg"], detail["type"]) for detail in error.errors()]
+    if faults:
+        raise Misconfigured(faults)
+    return tuple(loaded)
+
+
+def load_one(group: type[_S]) -> _S:
+    """Return one group, read from the environment; see ``load``."""
+    loaded = load(group)[0]
+    assert isinstance(loaded, group)  # noqa: S101 - narrows the type for the checker; load() returns what it was given
+    return loaded
+
+
+def _fault(prefix: str, location: tuple[int | str, ...], message: str, kind: str) -> str:
+    name = prefix + "_".join(str(part) for part in location).upper()
+    return f"{name} is not set" if kind == "missing" else f"{name}: {message}"
