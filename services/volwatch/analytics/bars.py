@@ -1,0 +1,204 @@
+"""Trades into bars. One table holds the bars that may still change; the engine takes from it what has become final.
+
+Rules: quant.md sections 1.1 (acceptance), 1.3 (order and lateness) and 1.6 (bars). A bar's first and last trade are
+those of (event time, arrival), whatever the order in which they come; sums run in order of arrival, so that any
+cutting of the input gives the same bits.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from volwatch.analytics.calendars import MINUTE_MS
+from volwatch.analytics.trades import Bool, Float64, Int64, Trades
+
+PROVISIONAL_AFTER_MS = 5_000
+FUTURE_TOLERANCE_MS = 5_000
+OLDEST_MS = 24 * 3_600_000
+
+# What NUMERIC(18,8) and NUMERIC(24,8) hold, with room for a day's sum.
+MIN_PRICE, MAX_PRICE = 1e-8, 1e10
+MAX_SIZE = 1e12
+
+REASONS = ("", "BAD_PRICE", "BAD_SIZE", "ZERO_SIZE", "TOO_OLD", "FUTURE", "LATE")
+"""Why a trade is not taken, by code; code 0 is a taken one."""
+_BAD_PRICE, _BAD_SIZE, _ZERO_SIZE, _TOO_OLD, _FUTURE, _LATE = range(1, 7)
+
+FLAG_OHLC = 1
+"""The bar was given by its extremes (a replayed OHLC row), not by a sample of prints."""
+OHLC_CONDITION = "ohlc"
+
+_MINUTE_BITS = 33  # minutes until far beyond the year 9999
+
+
+@dataclass(slots=True)
+class BarTable:
+    """Bars, one row each, column by column; ``key`` orders them by (series, start) and is unique.
+
+    Prices in quote currency, ``notional`` = Σ price·size, times in epoch milliseconds, offsets of Kafka.
+    """
+
+    key: Int64
+    open: Float64
+    high: Float64
+    low: Float64
+    close: Float64
+    volume: Float64
+    notional: Float64
+    trades: Int64
+    first_time: Int64
+    last_time: Int64
+    first_offset: Int64
+    last_offset: Int64
+    revision: Int64
+    flags: Int64
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    @property
+    def series(self) -> Int64:
+        """Index of the series."""
+        return self.key >> _MINUTE_BITS
+
+    @property
+    def start(self) -> Int64:
+        """Start of the bar, epoch milliseconds."""
+        return (self.key & ((1 << _MINUTE_BITS) - 1)) * MINUTE_MS
+
+    @property
+    def vwap(self) -> Float64:
+        """Σ price·size / Σ size, kept inside [low, high] against rounding; NaN where nothing was traded."""
+        with np.errstate(invalid="ignore"):
+            return np.clip(self.notional / np.where(self.volume > 0, self.volume, np.nan), self.low, self.high)
+
+    def take(self, rows: npt.NDArray[np.intp] | Bool) -> "BarTable":
+        """Return some rows as a table of their own."""
+        return BarTable(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    def join(self, other: "BarTable") -> "BarTable":
+        """Return the rows of both, ordered by key."""
+        both = BarTable(
+            *(np.concatenate([getattr(self, column.name), getattr(other, column.name)]) for column in fields(self))
+        )
+        return both.take(np.argsort(both.key, kind="stable"))
+
+
+def empty_table() -> BarTable:
+    """Return a table without rows."""
+    return BarTable(**{name: np.empty(0, dtype) for name, dtype in column_types().items()})
+
+
+def column_types() -> dict[str, type]:
+    """Return the columns of a table and their types."""
+    return {column.name: np.float64 if column.type == Float64 else np.int64 for column in fields(BarTable)}
+
+
+def bar_key(series: Int64, start_ms: Int64) -> Int64:
+    """Return the key of bars."""
+    return (series << _MINUTE_BITS) | (start_ms // MINUTE_MS)
+
+
+def judge(trades: Trades, watermark: Int64, lateness_ms: int, quotes_allowed: Bool) -> npt.NDArray[np.int8]:
+    """Return for each trade why it is not taken, as an index into ``REASONS``.
+
+    Parameters
+    ----------
+    watermark : int64, shape (n,)
+        The largest ``received_at`` of the source up to and including each trade.
+    lateness_ms : int
+        A bar is final when the watermark has passed its end by this much.
+    quotes_allowed : bool, shape (n,)
+        Whether size 0 (a quote) makes a price for this source.
+    """
+    end = trades.event_time - trades.event_time % MINUTE_MS + MINUTE_MS
+    return np.select(
+        [
+            ~((trades.price >= MIN_PRICE) & (trades.price < MAX_PRICE)),
+            ~((trades.size >= 0) & (trades.size < MAX_SIZE)),
+            (trades.size == 0) & ~quotes_allowed,
+            trades.event_time > trades.received_at + FUTURE_TOLERANCE_MS,
+            trades.event_time <= trades.received_at - OLDEST_MS,
+            end + lateness_ms <= watermark,
+        ],
+        [_BAD_PRICE, _BAD_SIZE, _ZERO_SIZE, _FUTURE, _TOO_OLD, _LATE],
+        0,
+    ).astype(np.int8)
+
+
+def add_trades(table: BarTable, trades: Trades, series: Int64, watermark: Int64) -> BarTable:
+    """Return the table with accepted trades added, in order of arrival.
+
+    Parameters
+    ----------
+    series : int64, shape (n,)
+        Index of each trade's series.
+    watermark : int64, shape (n,)
+        As in ``judge``; a trade that comes after its bar was first shown raises the bar's revision.
+    """
+    start = trades.event_time - trades.event_time % MINUTE_MS
+    given_as_ohlc = np.array([OHLC_CONDITION in codes for codes in trades.conditions], np.bool_)
+    rows = BarTable(
+        key=bar_key(series, start),
+        open=trades.price,
+        high=trades.price,
+        low=trades.price,
+        close=trades.price,
+        volume=trades.size,
+        notional=trades.price * trades.size,
+        trades=np.ones(len(trades), np.int64),
+        first_time=trades.event_time,
+        last_time=trades.event_time,
+        first_offset=trades.offset,
+        last_offset=trades.offset,
+        revision=(watermark >= start + MINUTE_MS + PROVISIONAL_AFTER_MS).astype(np.int64),
+        flags=np.where(given_as_ohlc[trades.condition_code], FLAG_OHLC, 0) if len(trades) else np.empty(0, np.int64),
+    )
+    return merge(table, rows)
+
+
+def merge(table: BarTable, rows: BarTable) -> BarTable:
+    """Return the table with ``rows`` (in order of arrival, keys may repeat) folded into their bars."""
+    if not len(rows):
+        return table
+    # Arrival order inside a key: the rows of the table came first.
+    key = np.concatenate([table.key, rows.key])
+    keys, slot = np.unique(key, return_inverse=True)
+    every = {
+        column.name: np.concatenate([getattr(table, column.name), getattr(rows, column.name)])
+        for column in fields(BarTable)
+    }
+    first = np.full(len(keys), -1)
+    by_first = np.lexsort((np.arange(len(key)), every["first_time"], slot))
+    heads = np.flatnonzero(np.diff(slot[by_first], prepend=-1))
+    first = by_first[heads]
+    by_last = np.lexsort((np.arange(len(key)), every["last_time"], slot))
+    last = by_last[np.append(heads[1:], len(key)) - 1]
+
+    def reduced(ufunc: np.ufunc, name: str) -> npt.NDArray[np.generic]:
+        values: npt.NDArray[np.generic] = ufunc.reduceat(every[name][by_first], heads)
+        return values
+
+    def summed(name: str) -> npt.NDArray[np.generic]:
+        # add.at adds in order of arrival, onto what the bar already has: reduceat would add pairwise.
+        total = np.zeros(len(keys), every[name].dtype)
+        np.add.at(total, slot, every[name])
+        return total
+
+    return BarTable(
+        key=keys,
+        open=every["open"][first],
+        high=reduced(np.maximum, "high"),  # type: ignore[arg-type]
+        low=reduced(np.minimum, "low"),  # type: ignore[arg-type]
+        close=every["close"][last],
+        volume=summed("volume"),  # type: ignore[arg-type]
+        notional=summed("notional"),  # type: ignore[arg-type]
+        trades=summed("trades"),  # type: ignore[arg-type]
+        first_time=every["first_time"][first],
+        last_time=every["last_time"][last],
+        first_offset=reduced(np.minimum, "first_offset"),  # type: ignore[arg-type]
+        last_offset=reduced(np.maximum, "last_offset"),  # type: ignore[arg-type]
+        revision=summed("revision"),  # type: ignore[arg-type]
+        flags=reduced(np.bitwise_or, "flags"),  # type: ignore[arg-type]
+    )

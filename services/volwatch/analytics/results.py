@@ -1,0 +1,173 @@
+"""What the engine puts out: columns of bars, volatility and signals, and the transitions of alerts."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from volwatch.analytics.bars import BarTable
+from volwatch.analytics.trades import Bool, Float64, Int64
+
+FLAG_REOPEN = 2
+"""The first bar after a halt: its return is in no window and no baseline."""
+
+FLAG_NAMES = {1: "ohlc", 2: "reopen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars of one length with what follows from their neighbours; all of shape (n,), rows ordered by (series, start).
+
+    Attributes
+    ----------
+    label : int8
+        Index into ``calendars.SESSION_NAMES``.
+    log_return : float64
+        Decimal; NaN where it is undefined (outside regular hours, or the first day).
+    elapsed : int64
+        Bars since the previous close.
+    """
+
+    bar_seconds: int
+    table: BarTable
+    label: npt.NDArray[np.int8]
+    log_return: Float64
+    elapsed: Int64
+    final: Bool
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Bars":
+        """Return some rows."""
+        return Bars(
+            self.bar_seconds,
+            self.table.take(rows),
+            self.label[rows],
+            self.log_return[rows],
+            self.elapsed[rows],
+            self.final[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Volatility:
+    """Values of shape (n, estimators) for bars of shape (n,); NaN exactly where ``reason`` (a code) is not 0."""
+
+    bar_seconds: int
+    estimators: tuple[str, ...]
+    windows: tuple[int, ...]
+    series: Int64
+    start: Int64
+    value: Float64
+    reason: npt.NDArray[np.int8]
+    standard_error: Float64
+    n_obs: Int64
+    annualisation: npt.NDArray[np.str_]
+    final: Bool
+    revision: Int64
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Volatility":
+        """Return some rows."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _VOLATILITY_COLUMNS})
+
+
+_VOLATILITY_COLUMNS = (
+    "series", "start", "value", "reason", "standard_error", "n_obs", "annualisation", "final", "revision",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The detector's statistic of bars of shape (n,); NaN in warm-up."""
+
+    series: Int64
+    start: Int64
+    statistic: Float64
+    z: Float64
+    log_range: Float64
+    expected_log_range: Float64
+    final: Bool
+    revision: Int64
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Signals":
+        """Return some rows."""
+        return Signals(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    def join(self, other: "Signals") -> "Signals":
+        """Return the rows of both."""
+        return Signals(
+            *(np.concatenate([getattr(self, column.name), getattr(other, column.name)]) for column in fields(self))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Why a bar changed an alert: the bar, the statistic, and what was usual. Times in epoch ms, ranges are logs."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    first_offset: int
+    last_offset: int
+    revision: int
+    flags: int
+    log_return: float
+    elapsed: int
+    statistic: float
+    z: float
+    ratio: float
+    log_range: float
+    expected_log_range: float
+    per_year: float
+    baseline_bars: int
+    profile_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step in the life of an alert.
+
+    Attributes
+    ----------
+    state : OPEN, ESCALATED, CLOSED or RETRACTED.
+    onset : start of the onset bar, epoch ms; with source, symbol and kind the alert's identity.
+    bar : start of the bar that caused the step, epoch ms.
+    peak : largest statistic of the episode so far.
+    final : the step follows from final bars only; others may still be retracted.
+    watermark : of the data when the step was taken, epoch ms; of a final step, when its bar became final.
+    facts : of the bar that caused it; None for a retraction.
+    """
+
+    source: str
+    symbol: str
+    kind: str
+    state: str
+    severity: str
+    onset: int
+    bar: int
+    peak: float
+    final: bool
+    watermark: int
+    facts: Facts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Trades that were not taken: their rows in the input and the codes of the reasons (``bars.REASONS``)."""
+
+    rows: npt.NDArray[np.intp]
+    reason: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outputs of one call. ``series`` names what the columns index."""
+
+    series: tuple[tuple[str, str], ...]
+    bars: tuple[Bars, ...]
+    volatility: tuple[Volatility, ...]
+    signals: Signals
+    transitions: tuple[Transition, ...]
+    rejected: Rejected

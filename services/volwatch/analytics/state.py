@@ -1,0 +1,200 @@
+"""The engine's state: a small value that is saved with the outputs of a run and restored to the last bit."""
+
+import copy
+import io
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from volwatch.analytics import detector, seasonality
+from volwatch.analytics.bars import BarTable, column_types, empty_table
+from volwatch.analytics.detector import DetectorState
+from volwatch.analytics.history import History, new_history
+from volwatch.analytics.trades import Float64, Int64, Series
+
+VERSION = "1"
+"""Of the algorithm and of this layout: a state of another version is not restored."""
+
+MINUTE_TERMS = (
+    "chain", "log_return", "elapsed", "parkinson", "garman_klass", "rogers_satchell", "trades",
+)  # fmt: skip
+DAY_TERMS = (
+    "log_return", "elapsed", "overnight", "open_close", "parkinson", "garman_klass", "rogers_satchell", "trades",
+    "simple_return",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Chain:
+    """Where each series' chain of bars stands, columns of shape (series,), and the terms of its last bars.
+
+    ``close`` and ``start`` (epoch ms) are of the last bar, ``id`` its chain; NaN and -1 before the first.
+    ``numerator``, ``weight`` and ``terms`` are the EWMA's N, D and count.
+    """
+
+    close: Float64
+    start: Int64
+    id: Int64
+    numerator: Float64
+    weight: Float64
+    terms: Int64
+    history: History
+
+
+@dataclass(slots=True)
+class Season:
+    """What each series' profile is learnt from.
+
+    ``today`` (series, minutes) holds the log range of today's bars, ``past`` (series, sessions, bins) the deviations of
+    past sessions, ``days`` their number, ``profile`` (series, bins) what follows from them. NaN where nothing is.
+    """
+
+    today: Float64
+    past: Float64
+    days: Int64
+    profile: Float64
+
+
+@dataclass(slots=True)
+class Shown:
+    """What was last told of a series' episode: enough to confirm, escalate or retract it."""
+
+    onset: int
+    kind: int
+    severity: int
+    confirmed: bool
+
+
+@dataclass(slots=True)
+class EngineState:
+    """All that the engine remembers of one partition."""
+
+    series: list[Series]
+    calendars: list[str]
+    watermarks: dict[str, int]
+    minute_bars: BarTable
+    day_bars: BarTable
+    minutes: Chain
+    days: Chain
+    spacing: History
+    detector: DetectorState
+    season: Season
+    shown: dict[int, Shown]
+
+    def copy(self) -> "EngineState":
+        """Return a state that may be advanced without a trace in this one."""
+        return copy.deepcopy(self)
+
+
+def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> EngineState:
+    """Return the state before the first trade."""
+    return EngineState(
+        series=[],
+        calendars=[],
+        watermarks={},
+        minute_bars=empty_table(),
+        day_bars=empty_table(),
+        minutes=_new_chain(MINUTE_TERMS, minute_width),
+        days=_new_chain(DAY_TERMS, day_width),
+        spacing=new_history(("seconds",), spacing_width),
+        detector=detector.new_state(0),
+        season=Season(
+            np.empty((0, seasonality.SESSION_MINUTES)),
+            np.empty((0, seasonality.SESSIONS, seasonality.BINS)),
+            np.empty(0, np.int64),
+            np.empty((0, seasonality.BINS)),
+        ),
+        shown={},
+    )
+
+
+def _new_chain(names: tuple[str, ...], width: int) -> Chain:
+    real, whole = np.empty(0), np.empty(0, np.int64)
+    return Chain(real, whole, whole, real, real, whole, new_history(names, width))
+
+
+def add_series(state: EngineState, series: list[Series], calendars: list[str]) -> None:
+    """Make room for series that were not seen before."""
+    state.series += series
+    state.calendars += calendars
+    count, more = len(state.series), len(series)
+    for chain in (state.minutes, state.days):
+        chain.close = np.append(chain.close, np.full(more, np.nan))
+        chain.start = np.append(chain.start, np.full(more, -1))
+        chain.id = np.append(chain.id, np.full(more, -1))
+        chain.numerator = np.append(chain.numerator, np.zeros(more))
+        chain.weight = np.append(chain.weight, np.zeros(more))
+        chain.terms = np.append(chain.terms, np.zeros(more, np.int64))
+        chain.history.grow(count)
+    state.spacing.grow(count)
+    fresh = detector.new_state(more)
+    for column in fields(DetectorState):
+        joined = np.concatenate([getattr(state.detector, column.name), getattr(fresh, column.name)])
+        setattr(state.detector, column.name, joined)
+    season = state.season
+    season.today = np.concatenate([season.today, np.full((more, season.today.shape[1]), np.nan)])
+    season.past = np.concatenate([season.past, np.full((more, *season.past.shape[1:]), np.nan)])
+    season.days = np.append(season.days, np.zeros(more, np.int64))
+    season.profile = np.concatenate([season.profile, np.tile(seasonality.prior(), (more, 1))])
+
+
+def save(state: EngineState) -> bytes:
+    """Return the state as bytes: arrays in binary, so that a restored engine goes on bit by bit."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, part in _array_parts(state).items():
+        arrays |= {f"{name}.{key}": value for key, value in part.items()}
+    facts = {
+        "series": state.series,
+        "calendars": state.calendars,
+        "watermarks": state.watermarks,
+        "shown": {str(key): [s.onset, s.kind, s.severity, s.confirmed] for key, s in state.shown.items()},
+    }
+    arrays["facts"] = np.frombuffer(json.dumps(facts, ensure_ascii=True).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def restore(data: bytes) -> EngineState:
+    """Return the state that ``save`` turned into ``data``."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    facts = json.loads(arrays.pop("facts").tobytes())
+    parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, value in arrays.items():
+        part, _, key = name.partition(".")
+        parts.setdefault(part, {})[key] = value
+    return EngineState(
+        series=[(source, symbol) for source, symbol in facts["series"]],
+        calendars=facts["calendars"],
+        watermarks=facts["watermarks"],
+        minute_bars=BarTable(**parts["minute_bars"]),
+        day_bars=BarTable(**parts["day_bars"]),
+        minutes=Chain(**parts["minutes"], history=History(parts["minutes_history"])),
+        days=Chain(**parts["days"], history=History(parts["days_history"])),
+        spacing=History(parts["spacing"]),
+        detector=DetectorState(**parts["detector"]),
+        season=Season(**parts["season"]),
+        shown={int(key): Shown(*values) for key, values in facts["shown"].items()},
+    )
+
+
+def _array_parts(state: EngineState) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    def columns(part: object, names: list[str]) -> dict[str, npt.NDArray[Any]]:
+        return {name: getattr(part, name) for name in names}
+
+    chain = [column.name for column in fields(Chain) if column.name != "history"]
+    return {
+        "minute_bars": columns(state.minute_bars, list(column_types())),
+        "day_bars": columns(state.day_bars, list(column_types())),
+        "minutes": columns(state.minutes, chain),
+        "minutes_history": dict(state.minutes.history.columns),
+        "days": columns(state.days, chain),
+        "days_history": dict(state.days.history.columns),
+        "spacing": dict(state.spacing.columns),
+        "detector": columns(state.detector, [column.name for column in fields(DetectorState)]),
+        "season": columns(state.season, [column.name for column in fields(Season)]),
+    }

@@ -1,0 +1,86 @@
+"""Trades as columns: the engine's input. Row order is the order of arrival (Kafka offsets)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from volwatch.trade import Trade
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+Series = tuple[str, str]
+"""A series is (source, symbol)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """A run of trades of one partition, column by column, each of shape (n,) unless said otherwise.
+
+    Attributes
+    ----------
+    series : tuple of (source, symbol)
+        The series that occur.
+    code : int32
+        Index into ``series``.
+    event_time, received_at : int64
+        Epoch milliseconds UTC.
+    price, size : float64
+        As sent, not yet judged.
+    conditions : tuple of tuple of str
+        The sets of condition codes that occur.
+    condition_code : int32
+        Index into ``conditions``.
+    offset : int64
+        Kafka offset, ascending.
+    """
+
+    series: tuple[Series, ...]
+    code: Int32
+    event_time: Int64
+    received_at: Int64
+    price: Float64
+    size: Float64
+    conditions: tuple[tuple[str, ...], ...]
+    condition_code: Int32
+    offset: Int64
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def take(self, rows: npt.NDArray[np.intp] | slice) -> "Trades":
+        """Return some rows, in their order."""
+        return Trades(
+            series=self.series,
+            code=self.code[rows],
+            event_time=self.event_time[rows],
+            received_at=self.received_at[rows],
+            price=self.price[rows],
+            size=self.size[rows],
+            conditions=self.conditions,
+            condition_code=self.condition_code[rows],
+            offset=self.offset[rows],
+        )
+
+
+def from_records(records: Sequence[Trade], first_offset: int = 0) -> Trades:
+    """Return records as columns, with offsets counted from ``first_offset``."""
+    series = {(record.source, record.symbol): 0 for record in records}
+    series = {key: index for index, key in enumerate(series)}
+    conditions = {record.conditions: 0 for record in records}
+    conditions = {key: index for index, key in enumerate(conditions)}
+    return Trades(
+        series=tuple(series),
+        code=np.array([series[record.source, record.symbol] for record in records], np.int32),
+        event_time=np.array([record.event_time for record in records], np.int64),
+        received_at=np.array([record.received_at for record in records], np.int64),
+        price=np.array([record.price for record in records], np.float64),
+        size=np.array([record.size for record in records], np.float64),
+        conditions=tuple(conditions),
+        condition_code=np.array([conditions[record.conditions] for record in records], np.int32),
+        offset=np.arange(first_offset, first_offset + len(records), dtype=np.int64),
+    )
