@@ -26,7 +26,7 @@ CREATE TABLE stock_prices (
     first_offset     bigint           NOT NULL,
     last_offset      bigint           NOT NULL,
     updated_at       timestamptz      NOT NULL DEFAULT now(),
-    PRIMARY KEY (symbol, bar_start, bar_seconds, source),
+    PRIMARY KEY (source, symbol, bar_seconds, bar_start),             -- a series is (source, symbol): readers ask by series
     CHECK (low <= least(open, close) AND high >= greatest(open, close) AND low > 0),
     CHECK (vwap IS NULL OR vwap BETWEEN low AND high)
 ) PARTITION BY RANGE (bar_start);
@@ -48,7 +48,7 @@ CREATE TABLE stock_volatility (
     final           boolean          NOT NULL,
     input_revision  integer          NOT NULL CHECK (input_revision >= 0),
     updated_at      timestamptz      NOT NULL DEFAULT now(),
-    PRIMARY KEY (symbol, bar_start, estimator, window_bars, bar_seconds, model_version, source),
+    PRIMARY KEY (source, symbol, bar_seconds, bar_start, estimator, window_bars, model_version),
     CHECK ((value IS NULL) <> (null_reason IS NULL)),
     CHECK (value NOT IN ('NaN', 'Infinity', '-Infinity'))
 ) PARTITION BY RANGE (bar_start);
@@ -61,6 +61,7 @@ CREATE TABLE stock_signals (                                          -- the det
     detector           text             NOT NULL,
     detector_version   text             NOT NULL,
     statistic          double precision,                              -- S = max(EWMA channel, single-bar channel)
+    threshold          double precision NOT NULL,                     -- S at which an alert opened by the settings of then
     null_reason        text,
     z                  double precision,                              -- the single-bar channel
     log_range          double precision NOT NULL,                     -- of this bar, per root minute
@@ -68,7 +69,7 @@ CREATE TABLE stock_signals (                                          -- the det
     final              boolean          NOT NULL,
     input_revision     integer          NOT NULL CHECK (input_revision >= 0),
     updated_at         timestamptz      NOT NULL DEFAULT now(),
-    PRIMARY KEY (symbol, bar_start, detector, detector_version, source),
+    PRIMARY KEY (source, symbol, bar_start, detector, detector_version),
     CHECK ((statistic IS NULL) <> (null_reason IS NULL))
 ) PARTITION BY RANGE (bar_start);
 CREATE INDEX stock_signals_by_time ON stock_signals USING brin (bar_start);
@@ -123,6 +124,7 @@ CREATE TABLE raw_objects (                                            -- ledger:
     rows_read        bigint      NOT NULL,
     rows_loaded      bigint      NOT NULL,                            -- at or after the position: new to the warehouse
     rows_rejected    bigint      NOT NULL,                            -- of those: quarantined
+    fault            text,                                            -- why the object could not be read; NULL: it could
     loaded_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX raw_objects_by_offset ON raw_objects (kafka_partition, first_offset);

@@ -1,7 +1,8 @@
 """Trades as columns: the engine's input. Row order is the order of arrival (Kafka offsets)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,40 @@ class Trades:
             condition_code=self.condition_code[rows],
             offset=self.offset[rows],
         )
+
+
+def no_trades() -> Trades:
+    """Return a run without a trade."""
+    return from_records([])
+
+
+def concatenate(runs: Sequence[Trades]) -> Trades:
+    """Return runs, in order of arrival, as one."""
+    series = {key: 0 for run in runs for key in run.series}
+    series = {key: index for index, key in enumerate(series)}
+    conditions = {codes: 0 for run in runs for codes in run.conditions}
+    conditions = {codes: index for index, codes in enumerate(conditions)}
+
+    def joined(name: str, dtype: type) -> npt.NDArray[Any]:
+        return np.concatenate([np.empty(0, dtype), *(getattr(run, name) for run in runs)])
+
+    def recoded(vocabulary: str, codes: str, index: Mapping[Any, int]) -> Int32:
+        parts = [
+            np.array([index[key] for key in getattr(run, vocabulary)], np.int32)[getattr(run, codes)] for run in runs
+        ]
+        return np.concatenate([np.empty(0, np.int32), *parts])
+
+    return Trades(
+        series=tuple(series),
+        code=recoded("series", "code", series),
+        event_time=joined("event_time", np.int64),
+        received_at=joined("received_at", np.int64),
+        price=joined("price", np.float64),
+        size=joined("size", np.float64),
+        conditions=tuple(conditions),
+        condition_code=recoded("conditions", "condition_code", conditions),
+        offset=joined("offset", np.int64),
+    )
 
 
 def from_records(records: Sequence[Trade], first_offset: int = 0) -> Trades:

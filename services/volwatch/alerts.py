@@ -1,0 +1,90 @@
+"""What an alert is called and how it explains itself: ids, numbers and one plain sentence. Pure."""
+
+import math
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from volwatch.analytics import detector
+from volwatch.analytics.results import FLAG_NAMES, Facts, Transition
+
+# Of all alert ids: uuid5 of the natural key under this namespace, so that every path gives the same id.
+NAMESPACE = uuid.UUID("6f1c7c0e-5d0a-5c39-9e0f-3a1d0c0b7a52")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an alert was raised: volatilities are annualised decimals."""
+
+    volatility: float
+    expected_volatility: float
+    ratio: float
+    sentence: str
+    why: dict[str, object]
+
+
+def alert_id(source: str, symbol: str, kind: str, onset_ms: int) -> uuid.UUID:
+    """Return the id of the alert that the default detector raises on a bar; the same for every path that finds it."""
+    # Lengths in front keep names that hold a separator apart.
+    parts = (source, symbol, kind, detector.NAME, detector.VERSION, str(onset_ms))
+    return uuid.uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts))
+
+
+def explain(step: Transition, facts: Facts, threshold: float, config_hash: str) -> Explanation:
+    """Return the numbers and the sentence behind a step that has a bar."""
+    ratio = math.exp(facts.log_range - facts.expected_log_range)
+    volatility = _annual_volatility(facts.log_range, facts.per_year)
+    expected = _annual_volatility(facts.expected_log_range, facts.per_year)
+    why: dict[str, object] = {
+        "statistic": facts.statistic,
+        "threshold": threshold,
+        "channel": "jump" if facts.z >= facts.statistic else "burst",
+        "z": facts.z,
+        "ratio": ratio,
+        "ratio_three_bars": facts.ratio,
+        "volatility": volatility,
+        "expected_volatility": expected,
+        "bar": {
+            "start": _iso(facts.start),
+            "open": facts.open,
+            "high": facts.high,
+            "low": facts.low,
+            "close": facts.close,
+            "volume": facts.volume,
+            "trades": facts.trades,
+            "move": None if math.isnan(facts.log_return) else facts.log_return,
+            "elapsed_bars": facts.elapsed,
+            "revision": facts.revision,
+        },
+        "baseline_bars": facts.baseline_bars,
+        "profile_days": facts.profile_days,
+        "flags": [name for bit, name in FLAG_NAMES.items() if facts.flags & bit],
+        "final": step.final,
+        "config_hash": config_hash,
+        "detector": f"{detector.NAME} {detector.VERSION}",
+        "offsets": [facts.first_offset, facts.last_offset],
+    }
+    return Explanation(volatility, expected, ratio, _sentence(step, facts, ratio, threshold), why)
+
+
+def _annual_volatility(log_range: float, per_year: float) -> float:
+    return math.exp(log_range - detector.LOG_RANGE_OF_VOLATILITY) * math.sqrt(per_year)
+
+
+def _sentence(step: Transition, facts: Facts, ratio: float, threshold: float) -> str:
+    when = datetime.fromtimestamp(facts.start / 1000, UTC).strftime("%H:%MZ")
+    reopened = f" on reopening after {facts.elapsed - 1} min without a trade" if step.kind == "REOPEN" else ""
+    return (
+        f"{step.symbol} {when}: 1-min range {_percent(facts.log_range)} is {ratio:.1f}× the usual "
+        f"{_percent(facts.expected_log_range)}{reopened} "
+        f"(S={facts.statistic:.1f}, enters at {threshold:g}; {facts.trades} trades; "
+        f"price {facts.open:g} → {facts.close:g})"
+    )
+
+
+def _percent(log_range: float) -> str:
+    return f"{math.expm1(math.exp(log_range)) * 100:.2f} %"
+
+
+def _iso(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat()

@@ -1,0 +1,1 @@
+"""PostgreSQL, where the minute path ends: connections, roles, migrations and every statement."""

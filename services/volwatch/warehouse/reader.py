@@ -1,0 +1,200 @@
+"""What the dashboard may ask of the warehouse, as frames and small values; it writes nothing but acknowledgements."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pandas as pd
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
+
+from volwatch.settings import WarehouseSettings
+from volwatch.warehouse import reader_statements as statements
+from volwatch.warehouse.connection import connect
+from volwatch.warehouse.pool import Pool
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, PipelineTotals, Series
+
+STATEMENT_TIMEOUT_SECONDS = 10.0
+SEVERITIES = ("LOW", "MEDIUM", "HIGH")
+ROW_LIMIT = 50_000
+SERIES_LIMIT = 2_000
+
+_TIMESTAMPTZ, _FLOAT8, _TEXT = 1184, 701, 25  # type numbers of PostgreSQL's catalogue
+
+_Answer = TypeVar("_Answer")
+
+
+def open_reader(settings: WarehouseSettings, *, connections: int, application_name: str) -> "Reader":
+    """Return a reader over a pool of its own; nothing is connected yet."""
+
+    def open_connection() -> Connection:
+        connection = connect(
+            settings, application_name=application_name, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS
+        )
+        connection.set_session(readonly=True)
+        return connection
+
+    return Reader(Pool(open_connection, size=connections))
+
+
+class Reader:
+    """Answers the dashboard's questions. Each method raises ``Transient`` when the warehouse cannot answer now.
+
+    Parameters
+    ----------
+    pool : Pool
+        Lends read-only connections.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._pool.close()
+
+    def freshness(self) -> Freshness:
+        """Return how old the data is."""
+        return self._ask(_freshness)
+
+    def series(self) -> list[Series]:
+        """Return every series that has bars, in order."""
+        rows = self._rows(statements.SERIES, {"limit": SERIES_LIMIT})
+        return [Series(source, symbol) for source, symbol in rows]
+
+    def overview(self, bars: int) -> pd.DataFrame:
+        """Return one row per series: newest price, volatility, statistic and open alert, and its last closes."""
+        frame = self._frame(statements.OVERVIEW, {"bars": bars, "limit": SERIES_LIMIT})
+        frame["closes"] = [closes[::-1] for closes in frame["closes"]]
+        return frame
+
+    def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        """Return the start of a series' newest bar."""
+        rows = self._rows(statements.NEWEST_BAR, {**series._asdict(), "bar_seconds": bar_seconds})
+        return rows[0][0] if rows else None
+
+    def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
+        """Return a series' bars in [start, end), oldest first; at most the newest ``ROW_LIMIT``."""
+        return self._history(statements.BARS, series, start, end, bar_seconds=bar_seconds)
+
+    def volatility(
+        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
+    ) -> pd.DataFrame:
+        """Return a series' estimates in [start, end), oldest first; a missing value has its reason beside it."""
+        asked = {"bar_seconds": bar_seconds, "estimators": list(estimators)}
+        return self._history(statements.VOLATILITY, series, start, end, **asked)
+
+    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
+        return self._history(statements.SIGNALS, series, start, end)
+
+    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
+        """Return the newest alerts that pass the filter, newest first."""
+        parameters = {
+            "states": list(asked.states),
+            "severities": list(asked.severities),
+            "source": asked.source,
+            "symbol": asked.symbol,
+            "start": asked.start,
+            "end": asked.end,
+            "limit": limit,
+        }
+        return self._frame(statements.ALERTS, parameters)
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """Return one alert, or None when there is none of this id."""
+        rows = self._rows(statements.ALERT, {"alert_id": alert_id})
+        return Alert(*rows[0]) if rows else None
+
+    def alert_events(self, alert_id: str) -> pd.DataFrame:
+        """Return what happened to an alert, newest first."""
+        return self._frame(statements.ALERT_EVENTS, {"alert_id": alert_id, "limit": ROW_LIMIT})
+
+    def acknowledge(self, alert_id: str, person: str, remark: str | None) -> bool:
+        """Record that a person has seen an alert; False when somebody already had."""
+        with self._pool.lend() as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(statements.ALLOW_WRITE)
+            cursor.execute(statements.ACKNOWLEDGE, {"alert_id": alert_id, "person": person, "remark": remark})
+            row = cursor.fetchone()
+            connection.commit()
+        return bool(row and row[0])
+
+    def hops(self) -> pd.DataFrame:
+        """Return what each step of the minute path wrote in the last day and when it last wrote anything."""
+        return self._frame(statements.HOPS, {})
+
+    def runs(self, limit: int) -> pd.DataFrame:
+        """Return the newest runs of the pipeline, newest first."""
+        return self._frame(statements.RUNS, {"limit": limit})
+
+    def positions(self) -> pd.DataFrame:
+        """Return how far each Kafka partition is loaded."""
+        return self._frame(statements.POSITIONS, {"limit": ROW_LIMIT})
+
+    def quarantine(self) -> pd.DataFrame:
+        """Return the last day's rejected trades by reason, each with its newest example."""
+        return self._frame(statements.QUARANTINE, {})
+
+    def reconciliation(self) -> pd.DataFrame:
+        """Return the newest reconciliation, one row per Kafka partition."""
+        return self._frame(statements.RECONCILIATION, {"limit": ROW_LIMIT})
+
+    def totals(self) -> PipelineTotals:
+        """Return what the metrics of the minute path say."""
+        return self._ask(_totals)
+
+    def _ask(self, question: Callable[[Cursor], _Answer]) -> _Answer:
+        with self._pool.lend() as connection, closing(connection.cursor()) as cursor:
+            return question(cursor)
+
+    def _rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        return self._ask(lambda cursor: _fetch(cursor, statement, parameters))
+
+    def _frame(self, statement: str, parameters: Mapping[str, Any]) -> pd.DataFrame:
+        return self._ask(lambda cursor: _fetch_frame(cursor, statement, parameters))
+
+    def _history(self, statement: str, series: Series, start: datetime, end: datetime, **more: object) -> pd.DataFrame:
+        parameters = {**series._asdict(), "start": start, "end": end, "limit": ROW_LIMIT, **more}
+        return self._frame(statement, parameters).iloc[::-1].reset_index(drop=True)
+
+
+def _fetch(cursor: Cursor, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    cursor.execute(statement, parameters)
+    return cursor.fetchall()
+
+
+def _fetch_frame(cursor: Cursor, statement: str, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    rows = _fetch(cursor, statement, parameters)
+    description = cursor.description or ()
+    frame = pd.DataFrame.from_records(rows, columns=[column.name for column in description])
+    for column in description:
+        frame[column.name] = _typed(frame[column.name], column.type_code)
+    return frame
+
+
+def _typed(values: "pd.Series[Any]", type_number: int) -> "pd.Series[Any]":
+    """Give a column its type even where every value is missing or there is no row."""
+    if type_number == _TIMESTAMPTZ:
+        return pd.to_datetime(values, utc=True)
+    if type_number == _FLOAT8:
+        return values.astype("float64")
+    if type_number == _TEXT:
+        return values.astype("object").where(values.notna(), None)
+    return values
+
+
+def _freshness(cursor: Cursor) -> Freshness:
+    return Freshness(*_fetch(cursor, statements.FRESHNESS, {})[0])
+
+
+def _totals(cursor: Cursor) -> PipelineTotals:
+    loaded, rejected, gaps, difference = _fetch(cursor, statements.TOTALS, {})[0]
+    open_alerts = dict(_fetch(cursor, statements.OPEN_ALERTS, {}))
+    return PipelineTotals(
+        freshness=_freshness(cursor),
+        rows={"loaded": loaded, "rejected": rejected},
+        load_gaps=gaps,
+        open_alerts={severity: open_alerts.get(severity, 0) for severity in SEVERITIES},
+        reconcile_difference_rows=difference,
+    )

@@ -1,0 +1,245 @@
+"""The SQL of the dashboard. Every statement is bounded: by a limit, by [start, end) of one series, or by one day."""
+
+# Loose index scan: one probe per series instead of a pass over all bars.
+_SERIES = """
+series (source, symbol) AS (
+    (SELECT source, symbol FROM stock_prices ORDER BY source, symbol LIMIT 1)
+    UNION ALL
+    SELECT following.source, following.symbol
+    FROM series
+    CROSS JOIN LATERAL (
+        SELECT source, symbol FROM stock_prices AS bar
+        WHERE (bar.source, bar.symbol) > (series.source, series.symbol)
+        ORDER BY source, symbol
+        LIMIT 1
+    ) AS following
+)"""
+
+SERIES = f"WITH RECURSIVE {_SERIES} SELECT source, symbol FROM series LIMIT %(limit)s"  # noqa: S608 - two constants joined
+
+FRESHNESS = """
+SELECT
+    now(),
+    (SELECT max(newest_event)
+     FROM (SELECT newest_event FROM pipeline_runs ORDER BY finished_at DESC LIMIT 1000) AS recent),
+    (SELECT max(finished_at) FROM pipeline_runs)"""
+
+OVERVIEW = f"""
+WITH RECURSIVE {_SERIES}
+SELECT
+    series.source,
+    series.symbol,
+    price.closes[1] AS close,
+    exp(price.log_returns[1]) - 1 AS change_last_bar,
+    price.closes[1] / price.closes[array_upper(price.closes, 1)] - 1 AS change_all_bars,
+    price.closes,
+    price.newest_bar,
+    price.newest_trade,
+    extract(epoch FROM now() - price.newest_trade)::double precision AS age_seconds,
+    cc.value AS cc,
+    cc.null_reason AS cc_null_reason,
+    ewma.value AS ewma,
+    ewma.null_reason AS ewma_null_reason,
+    coalesce(ewma.annualisation, cc.annualisation) AS annualisation,
+    signal.statistic,
+    signal.threshold,
+    signal.null_reason AS statistic_null_reason,
+    alert.state AS alert_state,
+    alert.severity AS alert_severity
+FROM series
+CROSS JOIN LATERAL (
+    SELECT
+        array_agg(close ORDER BY bar_start DESC) AS closes,
+        array_agg(log_return ORDER BY bar_start DESC) AS log_returns,
+        max(bar_start) AS newest_bar,
+        max(last_trade_at) AS newest_trade
+    FROM (
+        SELECT bar_start, close::double precision AS close, log_return, last_trade_at FROM stock_prices AS bar
+        WHERE bar.source = series.source AND bar.symbol = series.symbol AND bar.bar_seconds = 60
+        ORDER BY bar_start DESC
+        LIMIT %(bars)s
+    ) AS recent
+) AS price
+LEFT JOIN LATERAL (
+    SELECT value, null_reason, annualisation FROM stock_volatility AS estimate
+    WHERE estimate.source = series.source AND estimate.symbol = series.symbol
+        AND estimate.bar_seconds = 60 AND estimate.estimator = 'cc'
+    ORDER BY bar_start DESC, window_bars, updated_at DESC
+    LIMIT 1
+) AS cc ON true
+LEFT JOIN LATERAL (
+    SELECT value, null_reason, annualisation FROM stock_volatility AS estimate
+    WHERE estimate.source = series.source AND estimate.symbol = series.symbol
+        AND estimate.bar_seconds = 60 AND estimate.estimator = 'ewma'
+    ORDER BY bar_start DESC, window_bars, updated_at DESC
+    LIMIT 1
+) AS ewma ON true
+LEFT JOIN LATERAL (
+    SELECT statistic, threshold, null_reason FROM stock_signals AS judged
+    WHERE judged.source = series.source AND judged.symbol = series.symbol
+    ORDER BY bar_start DESC, updated_at DESC
+    LIMIT 1
+) AS signal ON true
+LEFT JOIN LATERAL (
+    SELECT state, severity FROM stock_alerts AS open_alert
+    WHERE open_alert.source = series.source AND open_alert.symbol = series.symbol
+        AND open_alert.state IN ('OPEN', 'ESCALATED')
+    ORDER BY onset_bar DESC
+    LIMIT 1
+) AS alert ON true
+WHERE price.newest_bar IS NOT NULL
+LIMIT %(limit)s"""  # noqa: S608 - two constants joined
+
+NEWEST_BAR = """
+SELECT bar_start FROM stock_prices
+WHERE source = %(source)s AND symbol = %(symbol)s AND bar_seconds = %(bar_seconds)s
+ORDER BY bar_start DESC
+LIMIT 1"""
+
+BARS = """
+SELECT
+    bar_start,
+    open::double precision,
+    high::double precision,
+    low::double precision,
+    close::double precision,
+    volume::double precision,
+    vwap::double precision,
+    trades,
+    log_return,
+    final
+FROM stock_prices
+WHERE source = %(source)s AND symbol = %(symbol)s AND bar_seconds = %(bar_seconds)s
+    AND bar_start >= %(start)s AND bar_start < %(end)s
+ORDER BY bar_start DESC
+LIMIT %(limit)s"""
+
+VOLATILITY = """
+SELECT DISTINCT ON (bar_start, estimator, window_bars)
+    bar_start, estimator, window_bars, value, null_reason, standard_error, n_obs, annualisation, final
+FROM stock_volatility
+WHERE source = %(source)s AND symbol = %(symbol)s AND bar_seconds = %(bar_seconds)s
+    AND bar_start >= %(start)s AND bar_start < %(end)s AND estimator = ANY(%(estimators)s)
+ORDER BY bar_start DESC, estimator, window_bars, updated_at DESC
+LIMIT %(limit)s"""
+
+SIGNALS = """
+SELECT DISTINCT ON (bar_start)
+    bar_start, statistic, threshold, null_reason, z, log_range, expected_log_range, final
+FROM stock_signals
+WHERE source = %(source)s AND symbol = %(symbol)s AND bar_start >= %(start)s AND bar_start < %(end)s
+ORDER BY bar_start DESC, updated_at DESC
+LIMIT %(limit)s"""
+
+ALERTS = """
+SELECT
+    alert_id::text, onset_bar, source, symbol, kind, state, severity, confirmed, statistic, threshold, sentence,
+    closed_at, acknowledged_by, acknowledged_at, note
+FROM stock_alerts
+WHERE (%(states)s::text[] = '{}' OR state = ANY(%(states)s))
+    AND (%(severities)s::text[] = '{}' OR severity = ANY(%(severities)s))
+    AND (%(source)s::text IS NULL OR source = %(source)s)
+    AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+    AND (%(start)s::timestamptz IS NULL OR onset_bar >= %(start)s)
+    AND (%(end)s::timestamptz IS NULL OR onset_bar < %(end)s)
+ORDER BY onset_bar DESC, recorded_at DESC
+LIMIT %(limit)s"""
+
+ALERT = """
+SELECT
+    alert_id::text, source, symbol, kind, state, severity, confirmed, onset_bar, closed_at, statistic, threshold,
+    sentence, why, acknowledged_by, acknowledged_at, note
+FROM stock_alerts
+WHERE alert_id = %(alert_id)s::uuid"""
+
+ALERT_EVENTS = """
+SELECT happened_at, event, severity, bar_start, actor, detail
+FROM alert_events
+WHERE alert_id = %(alert_id)s::uuid
+ORDER BY event_id DESC
+LIMIT %(limit)s"""
+
+# The session is read-only; this is the one thing the dashboard may write, and only through the function.
+ALLOW_WRITE = "SET TRANSACTION READ WRITE"
+ACKNOWLEDGE = "SELECT acknowledge_alert(%(alert_id)s::uuid, %(person)s, %(remark)s)"
+
+HOPS = """
+SELECT
+    hop,
+    sum(rows)::bigint AS rows_1d,
+    (array_agg(rows ORDER BY run_id DESC))[1] AS rows_last_run,
+    max(finished_at) FILTER (WHERE rows > 0) AS last_rows_at,
+    extract(epoch FROM now() - max(finished_at) FILTER (WHERE rows > 0))::double precision AS age_seconds
+FROM pipeline_runs
+CROSS JOIN LATERAL (
+    VALUES
+        (1, 'raw objects read', objects::bigint),
+        (2, 'trades loaded', rows_loaded),
+        (3, 'trades rejected', rows_rejected),
+        (4, 'bars written', bars::bigint),
+        (5, 'volatility rows written', volatility::bigint),
+        (6, 'alert changes', alerts::bigint)
+) AS counted (place, hop, rows)
+WHERE finished_at > now() - interval '1 day'
+GROUP BY place, hop
+ORDER BY place"""
+
+RUNS = """
+SELECT
+    finished_at,
+    extract(epoch FROM finished_at - started_at)::double precision AS duration_seconds,
+    objects, rows_loaded, rows_rejected, bars, volatility, alerts, newest_event,
+    extract(epoch FROM finished_at - newest_event)::double precision AS event_lag_seconds
+FROM pipeline_runs
+ORDER BY finished_at DESC
+LIMIT %(limit)s"""
+
+POSITIONS = """
+SELECT
+    position.kafka_partition,
+    position.next_offset,
+    position.gaps,
+    position.updated_at,
+    extract(epoch FROM now() - position.updated_at)::double precision AS age_seconds,
+    newest.object_key,
+    newest.rows_loaded
+FROM load_positions AS position
+LEFT JOIN LATERAL (
+    SELECT object_key, rows_loaded FROM raw_objects
+    WHERE raw_objects.kafka_partition = position.kafka_partition
+    ORDER BY first_offset DESC
+    LIMIT 1
+) AS newest ON true
+ORDER BY position.kafka_partition
+LIMIT %(limit)s"""
+
+QUARANTINE = """
+SELECT
+    reason,
+    count(*) AS rows_1d,
+    max(quarantined_at) AS newest,
+    (array_agg(source ORDER BY quarantine_id DESC))[1] AS source,
+    (array_agg(symbol ORDER BY quarantine_id DESC))[1] AS symbol,
+    (array_agg(left(record, 200) ORDER BY quarantine_id DESC))[1] AS record
+FROM (SELECT * FROM quarantine ORDER BY quarantine_id DESC LIMIT 100000) AS recent
+WHERE quarantined_at > now() - interval '1 day'
+GROUP BY reason
+ORDER BY rows_1d DESC"""
+
+RECONCILIATION = """
+SELECT
+    checked_at, kafka_partition, kafka_first, kafka_end, raw_rows, loaded_rows, rejected_rows, missing_raw, unloaded
+FROM reconciliations
+WHERE checked_at = (SELECT max(checked_at) FROM reconciliations)
+ORDER BY kafka_partition
+LIMIT %(limit)s"""
+
+TOTALS = """
+SELECT
+    (SELECT coalesce(sum(rows_loaded), 0)::bigint FROM pipeline_runs),
+    (SELECT coalesce(sum(rows_rejected), 0)::bigint FROM pipeline_runs),
+    (SELECT coalesce(sum(gaps), 0)::bigint FROM load_positions),
+    (SELECT coalesce(sum(missing_raw + unloaded), 0)::bigint FROM reconciliations
+     WHERE checked_at = (SELECT max(checked_at) FROM reconciliations))"""
+
+OPEN_ALERTS = "SELECT severity, count(*) FROM stock_alerts WHERE state IN ('OPEN', 'ESCALATED') GROUP BY severity"

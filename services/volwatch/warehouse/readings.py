@@ -1,0 +1,115 @@
+"""What a reader of the warehouse returns where a table of rows would be too loose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class Series(NamedTuple):
+    """One symbol as one source tells it."""
+
+    source: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the data is, by the clock of the server.
+
+    Attributes
+    ----------
+    now : datetime
+        The server's time.
+    newest_event : datetime or None
+        Event time of the newest trade that was loaded; None when nothing ever was.
+    last_run : datetime or None
+        When the pipeline last finished a run.
+    """
+
+    now: datetime
+    newest_event: datetime | None
+    last_run: datetime | None
+
+    @property
+    def event_age_seconds(self) -> float | None:
+        """Age of the newest trade; None when there is none."""
+        return _age_seconds(self.now, self.newest_event)
+
+    @property
+    def run_age_seconds(self) -> float | None:
+        """Time since the pipeline last finished; None when it never did."""
+        return _age_seconds(self.now, self.last_run)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts are asked for; an empty tuple or None leaves a property free.
+
+    Attributes
+    ----------
+    states, severities : tuple of str
+        Any of these.
+    source, symbol : str or None
+        Exactly this.
+    start, end : datetime or None
+        Onset bar in [start, end).
+    """
+
+    states: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    source: str | None = None
+    symbol: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert with its WHY and with what people did about it; fields as the columns of ``stock_alerts``."""
+
+    alert_id: str
+    source: str
+    symbol: str
+    kind: str
+    state: str
+    severity: str
+    confirmed: bool
+    onset_bar: datetime
+    closed_at: datetime | None
+    statistic: float
+    threshold: float
+    sentence: str
+    why: Mapping[str, Any]
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineTotals:
+    """What the pipeline's runs left behind, for the metrics that no run lives long enough to serve.
+
+    Attributes
+    ----------
+    freshness : Freshness
+        How old it all is.
+    rows : mapping of str to int
+        Trades by outcome: ``loaded``, ``rejected``.
+    load_gaps : int
+        Offsets that no raw object has.
+    open_alerts : mapping of str to int
+        Open alerts by severity.
+    reconcile_difference_rows : int
+        Rows missing somewhere by the newest reconciliation.
+    """
+
+    freshness: Freshness
+    rows: Mapping[str, int] = field(default_factory=dict)
+    load_gaps: int = 0
+    open_alerts: Mapping[str, int] = field(default_factory=dict)
+    reconcile_difference_rows: int = 0
+
+
+def _age_seconds(now: datetime, then: datetime | None) -> float | None:
+    return None if then is None else max(0.0, (now - then).total_seconds())

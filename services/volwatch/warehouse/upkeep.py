@@ -1,0 +1,63 @@
+"""What the daily maintenance reads and writes in the warehouse."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
+from psycopg2.extras import execute_values
+
+from volwatch.reconcile import Range, Reconciliation
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the ledger says of one Kafka partition."""
+
+    ranges: tuple[Range, ...]
+    rows_loaded: int
+    rows_rejected: int
+
+
+NO_LEDGER = Ledger((), 0, 0)
+
+
+def ensure_partitions(cursor: Cursor, first: datetime, last: datetime) -> int:
+    """Make the monthly partitions of a range of time; return how many were made."""
+    cursor.execute("SELECT ensure_partitions(%s, %s)", (first, last))
+    return _count(cursor)
+
+
+def drop_partitions(cursor: Cursor, table: str, before: datetime) -> int:
+    """Drop the monthly partitions of a table that end before a time; return how many were dropped."""
+    cursor.execute("SELECT drop_partitions(%s, %s)", (table, before))
+    return _count(cursor)
+
+
+def ledger(cursor: Cursor) -> dict[int, Ledger]:
+    """Return what was loaded of each Kafka partition; overlapping objects are folded by the database."""
+    cursor.execute(
+        """SELECT kafka_partition, sum(rows_loaded)::bigint, sum(rows_rejected)::bigint,
+               (SELECT array_agg(ARRAY[lower(held), upper(held) - 1] ORDER BY held)
+                FROM unnest(range_agg(int8range(first_offset, last_offset, '[]'))) AS held)
+           FROM raw_objects GROUP BY kafka_partition"""
+    )
+    return {
+        partition: Ledger(tuple((first, last) for first, last in ranges), loaded, rejected)
+        for partition, loaded, rejected, ranges in cursor.fetchall()
+    }
+
+
+def write_reconciliations(cursor: Cursor, counted: Sequence[Reconciliation]) -> None:
+    """Store the counts of a reconcile."""
+    execute_values(
+        cursor,
+        """INSERT INTO reconciliations (checked_at, kafka_partition, kafka_first, kafka_end, raw_rows, loaded_rows,
+               rejected_rows, missing_raw, unloaded) VALUES %s""",
+        [astuple(row) for row in counted],
+    )
+
+
+def _count(cursor: Cursor) -> int:
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
