@@ -1,0 +1,54 @@
+"""The Streamlit script: it wires the reader and the settings to the pages. ``volwatch dashboard`` runs it."""
+
+import streamlit as st
+
+from dashboard.display import Display
+from dashboard.pages import alerts, overview, pipeline, symbol
+from volwatch.settings import DashboardSettings, WarehouseSettings, load_one
+from volwatch.warehouse.reader import Reader, open_reader
+from volwatch.warehouse.readings import Series
+
+CONNECTIONS = 8
+# Streamlit leaves a hand's breadth above the title and has no setting for it.
+STYLE = "<style>.stMainBlockContainer { padding-top: 4.2rem; padding-bottom: 3rem; }</style>"
+
+
+@st.cache_resource(show_spinner=False)
+def shared_reader() -> Reader:
+    """Return the one reader that all sessions share."""
+    return open_reader(load_one(WarehouseSettings), connections=CONNECTIONS, application_name="volwatch-dashboard")
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="volwatch", page_icon="📈", layout="wide")
+    st.html(STYLE)
+    settings = load_one(DashboardSettings)
+    reader = shared_reader()
+
+    def open_symbol(series: Series) -> None:
+        st.switch_page(symbol_page, query_params={"symbol": series.symbol, "source": series.source})
+
+    def open_alert(alert_id: str) -> None:
+        st.switch_page(alerts_page, query_params={"alert": alert_id})
+
+    display = Display(settings.refresh_seconds, settings.stale_seconds, open_symbol, open_alert)
+    overview_page = st.Page(
+        lambda: overview.render(reader, display), title="Overview", icon=":material/grid_view:", default=True
+    )
+    symbol_page = st.Page(
+        lambda: symbol.render(reader, display), title="Symbol", icon=":material/candlestick_chart:", url_path="symbol"
+    )
+    alerts_page = st.Page(
+        lambda: alerts.render(reader, display), title="Alerts", icon=":material/notifications:", url_path="alerts"
+    )
+    pipeline_page = st.Page(
+        lambda: pipeline.render(reader, display),
+        title="Pipeline",
+        icon=":material/conversion_path:",
+        url_path="pipeline",
+    )
+    st.navigation([overview_page, symbol_page, alerts_page, pipeline_page], position="top").run()
+
+
+main()

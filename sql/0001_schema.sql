@@ -256,3 +256,6 @@ GRANT SELECT, INSERT ON alert_events, raw_objects, quarantine, pipeline_runs, re
 GRANT SELECT ON watchlist TO volwatch_pipeline;
 GRANT SELECT ON stock_prices, stock_volatility, stock_signals, stock_alerts, alert_events, raw_objects, load_positions,
     quarantine, watchlist, pipeline_runs, reconciliations TO volwatch_dashboard, volwatch_readonly;
+
+-- The pipeline stages rows in temporary tables before it merges them.
+DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO volwatch_pipeline', current_database()); END $$;

@@ -20,6 +20,21 @@ class BadTrade(VolwatchError):
         self.detail = detail
 
 
+class BadObject(VolwatchError):
+    """An object of the raw zone cannot be read as trades: count it, set it aside with its reason, go on.
+
+    Attributes
+    ----------
+    reason : str
+        A code from a closed set (``BAD_GZIP``, ``BAD_ROWS``, …), fit for a metric label.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
 class Transient(VolwatchError):
     """A server did not do its part just now: retry within bounds, then crash."""
 

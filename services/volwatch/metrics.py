@@ -1,5 +1,7 @@
 """Every metric's name, in one place. Base units; labels from closed sets; a symbol is never a label of a histogram."""
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry(auto_describe=True)
@@ -62,4 +64,39 @@ consumer_last_success_timestamp_seconds = Gauge(
     "volwatch_consumer_last_success_timestamp_seconds",
     "When an object was last stored and its offsets committed",
     registry=REGISTRY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OnScrape:
+    """A metric whose value a collector looks up when it is scraped; a counter where the name ends in ``_total``.
+
+    Attributes
+    ----------
+    name, documentation : str
+        As of any metric.
+    label : str or None
+        Its one label, where it has one.
+    """
+
+    name: str
+    documentation: str
+    label: str | None = None
+
+
+# A run of the pipeline ends before it could be scraped: the dashboard, which lives on, tells of the runs.
+dashboard_warehouse_up = OnScrape("volwatch_dashboard_warehouse_up", "1 while the dashboard can read the warehouse")
+pipeline_last_success_timestamp_seconds = OnScrape(
+    "volwatch_pipeline_last_success_timestamp_seconds", "When the pipeline last finished a run"
+)
+pipeline_event_lag_seconds = OnScrape(
+    "volwatch_pipeline_event_lag_seconds", "Now minus the event time of the newest trade loaded"
+)
+pipeline_rows_total = OnScrape(
+    "volwatch_pipeline_rows_total", "Trades by what became of them: loaded, rejected (quarantined)", "outcome"
+)
+pipeline_load_gaps_total = OnScrape("volwatch_pipeline_load_gaps_total", "Kafka offsets that no raw object has")
+alerts_open = OnScrape("volwatch_alerts_open", "Alerts open or escalated, by severity", "severity")
+reconcile_difference_rows = OnScrape(
+    "volwatch_reconcile_difference_rows", "Rows that one hop has and the next has not, by the newest reconciliation"
 )

@@ -3,7 +3,9 @@
 Secrets have no default and print as ``***``. All faults of all groups are reported at once (``Misconfigured``).
 """
 
-from typing import Literal, TypeVar
+import os
+from pathlib import Path
+from typing import Literal, TypeVar, overload
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -60,6 +62,7 @@ class RawzoneSettings(BaseSettings):
     bucket: str = "raw"
     secure: bool = Field(False, description="use TLS")
     region: str = "us-east-1"
+    ca_file: str | None = Field(None, description="PEM file of the authority that signed the store's certificate")
 
 
 class WarehouseSettings(BaseSettings):
@@ -93,6 +96,7 @@ class ConsumerSettings(BaseSettings):
     group: str = "volwatch-consumer"
     flush_rows: int = Field(50_000, ge=1, description="rows of one partition that make an object")
     flush_seconds: float = Field(15.0, gt=0, description="age of the oldest buffered row that makes an object")
+    buffer_bytes: int = Field(64 * 2**20, ge=2**20, description="most bytes of records held, waiting or being stored")
     store_attempts: int = Field(8, ge=1, description="tries to store an object before the process gives up")
 
 
@@ -119,11 +123,41 @@ class DashboardSettings(BaseSettings):
     stale_seconds: float = Field(180.0, gt=0, description="age of the newest data at which the page says it is stale")
 
 
+class LocalSettings(BaseSettings):
+    """What the embedded stack need not start because it runs already: addresses of other groups, all optional."""
+
+    model_config = SettingsConfigDict(env_prefix="VOLWATCH_", extra="ignore", frozen=True)
+    kafka_bootstrap: str | None = None
+    rawzone_endpoint: str | None = None
+    warehouse_host: str | None = None
+    airflow_url: str | None = None
+    cache_home: Path | None = Field(None, validation_alias="XDG_CACHE_HOME", description="default: ~/.cache")
+
+    @property
+    def cache(self) -> Path:
+        """Return the folder of what the stack downloads or builds once."""
+        return (self.cache_home or Path.home() / ".cache") / "volwatch"
+
+
 _S = TypeVar("_S", bound=BaseSettings)
+_A = TypeVar("_A", bound=BaseSettings)
+_B = TypeVar("_B", bound=BaseSettings)
+_C = TypeVar("_C", bound=BaseSettings)
+_D = TypeVar("_D", bound=BaseSettings)
 
 
-def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]:
-    """Return one instance of each group, read from the environment.
+@overload
+def load(first: type[_A], second: type[_B], /) -> tuple[_A, _B]: ...
+@overload
+def load(first: type[_A], second: type[_B], third: type[_C], /) -> tuple[_A, _B, _C]: ...
+@overload
+def load(first: type[_A], second: type[_B], third: type[_C], fourth: type[_D], /) -> tuple[_A, _B, _C, _D]: ...
+@overload
+def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]: ...
+
+
+def load(*groups: type[BaseSettings], **options: object) -> tuple[BaseSettings, ...]:
+    """Return one instance of each group, read from the environment; a field given as an option goes before it.
 
     Raises
     ------
@@ -134,7 +168,7 @@ def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]:
     loaded: list[BaseSettings] = []
     for group in groups:
         try:
-            loaded.append(group())
+            loaded.append(group(**options))
         except ValidationError as error:
             prefix = group.model_config.get("env_prefix", "")
             faults += [_fault(prefix, detail["loc"], detail["msg"], detail["type"]) for detail in error.errors()]
@@ -143,11 +177,39 @@ def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]:
     return tuple(loaded)
 
 
-def load_one(group: type[_S]) -> _S:
+def load_one(group: type[_S], **options: object) -> _S:
     """Return one group, read from the environment; see ``load``."""
-    loaded = load(group)[0]
+    loaded = load(group, **options)[0]
     assert isinstance(loaded, group)  # noqa: S101 - narrows the type for the checker; load() returns what it was given
     return loaded
+
+
+def as_environment(*groups: BaseSettings) -> dict[str, str]:
+    """Return the variables from which another process loads the same groups. Secrets stand in it as they are."""
+    variables: dict[str, str] = {}
+    for group in groups:
+        prefix = group.model_config.get("env_prefix", "")
+        for name, value in group:
+            if value is not None:
+                text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                variables[prefix + name.upper()] = text
+    return variables
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return our own environment, for programs that we start."""
+    return dict(os.environ)
+
+
+def describe(*groups: type[BaseSettings]) -> str:
+    """Return what a person needs to set the groups' variables: a line for each, with its default."""
+    lines = []
+    for group in groups:
+        for name, field in group.model_fields.items():
+            default = "required" if field.is_required() else f"default {field.default}"
+            told = default if field.description is None else f"{field.description}; {default}"
+            lines.append(f"  {group.model_config.get('env_prefix', '')}{name.upper()}\n      {told}")
+    return "\n".join(lines)
 
 
 def _fault(prefix: str, location: tuple[int | str, ...], message: str, kind: str) -> str:

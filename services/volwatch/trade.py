@@ -15,14 +15,18 @@ RECORD_VERSION = "1"
 KAFKA_HEADERS = [("v", RECORD_VERSION.encode())]
 
 # Control characters cannot be stored as text by PostgreSQL (NUL) and have no place in a name.
-SYMBOL_PATTERN = r"^[^\x00-\x1f\x7f]{1,64}$"
-SOURCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+# In Python's dialect "$" alone would let a line end pass; with the look-ahead it means the same in every dialect.
+_END = r"$(?!\n)"
+SYMBOL_PATTERN = r"^[^\x00-\x1f\x7f]{1,64}" + _END
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}" + _END
+CONDITION_PATTERN = r"^[^\x00-\x1f\x7f]{1,32}" + _END
+TRADE_ID_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}" + _END  # never empty: in a CSV an empty field is no id
 MAX_TIME_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant that aware datetimes hold
 
 EpochMilliseconds = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 
 
-class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One print: a price at which a size changed hands.
 
     Attributes
@@ -50,8 +54,8 @@ class Trade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event_time: EpochMilliseconds
     price: float
     size: float
-    conditions: tuple[Annotated[str, Meta(max_length=32)], ...]
-    trade_id: Annotated[str, Meta(max_length=128)] | None
+    conditions: tuple[Annotated[str, Meta(pattern=CONDITION_PATTERN)], ...]
+    trade_id: Annotated[str, Meta(pattern=TRADE_ID_PATTERN)] | None
     received_at: EpochMilliseconds
     seq: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 

@@ -28,6 +28,9 @@ _BAD_PRICE, _BAD_SIZE, _ZERO_SIZE, _TOO_OLD, _FUTURE, _LATE = range(1, 7)
 FLAG_OHLC = 1
 """The bar was given by its extremes (a replayed OHLC row), not by a sample of prints."""
 OHLC_CONDITION = "ohlc"
+MARK_CONDITION = "mark"
+"""On a record that is no trade: its ``received_at`` moves the watermark, so that the last bars of a source that has
+ended become final. It is in no bar, and it is not rejected."""
 
 _MINUTE_BITS = 33  # minutes until far beyond the year 9999
 

@@ -248,3 +248,14 @@ def test_no_trades_give_no_outputs() -> None:
 @pytest.mark.parametrize("field", ["enter", "minute_window"])
 def test_the_hash_of_the_configuration_changes_with_a_setting(field: str) -> None:
     assert replace(CONFIG, **{field: 5}).hash != CONFIG.hash
+
+
+def test_a_mark_makes_the_last_bars_final_and_is_no_trade() -> None:
+    engine = Engine(CONFIG)
+    trades = quiet_and_busy()
+    engine.process(trades)
+    mark = replace(one(trades, int(trades.event_time[-1]) + 300_000, 10.0), size=np.zeros(1), conditions=(("mark",),))
+    result = engine.process(mark)
+    assert len(engine.state.minute_bars) == 0
+    assert result.rejected.reason.size == 0
+    assert result.bars[0].table.trades.tolist() == [1, 1, 1]

@@ -1,0 +1,141 @@
+"""The minute path from the raw zone to the alerts: what each hop did, how far it is behind, what it set aside."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import wording
+from dashboard.display import Columns, Display, header, live
+from dashboard.reading import DashboardReader
+
+LISTED_RUNS = 15
+
+_HOP_COLUMNS: Columns = {
+    "hop": "Hop",
+    "rows_last_run": st.column_config.NumberColumn("Last run", format="localized"),
+    "rows_1d": st.column_config.NumberColumn("Last 24 h", format="localized"),
+    "last": "Last seen",
+    "last_rows_at": st.column_config.DatetimeColumn("At (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC"),
+}
+_RUN_COLUMNS: Columns = {
+    "finished_at": st.column_config.DatetimeColumn("Finished (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC"),
+    "duration_seconds": st.column_config.NumberColumn("Took", format="%.1f s"),
+    "event_lag_seconds": st.column_config.NumberColumn("Event lag", format="%.0f s"),
+    "objects": st.column_config.NumberColumn("Objects", format="localized"),
+    "rows_loaded": st.column_config.NumberColumn("Loaded", format="localized"),
+    "rows_rejected": st.column_config.NumberColumn("Rejected", format="localized"),
+    "bars": st.column_config.NumberColumn("Bars", format="localized"),
+    "volatility": st.column_config.NumberColumn("Volatility", format="localized"),
+    "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
+}
+_POSITION_COLUMNS: Columns = {
+    "kafka_partition": st.column_config.NumberColumn("Partition", width="small"),
+    "next_offset": st.column_config.NumberColumn("Next offset", format="localized"),
+    "gaps": st.column_config.NumberColumn("Offsets skipped", format="localized"),
+    "last": "Moved",
+    "object_key": st.column_config.TextColumn("Newest raw object", width="large"),
+}
+_QUARANTINE_COLUMNS: Columns = {
+    "reason": "Reason",
+    "rows_1d": st.column_config.NumberColumn("Last 24 h", format="localized"),
+    "newest": st.column_config.DatetimeColumn("Newest (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC"),
+    "symbol": "Symbol",
+    "record": st.column_config.TextColumn("Example", width="large"),
+}
+_RECONCILIATION_COLUMNS: Columns = {
+    "kafka_partition": st.column_config.NumberColumn("Partition", width="small"),
+    "kafka_first": st.column_config.NumberColumn("Kafka first", format="localized"),
+    "kafka_end": st.column_config.NumberColumn("Kafka end", format="localized"),
+    "raw_rows": st.column_config.NumberColumn("Raw rows", format="localized"),
+    "loaded_rows": st.column_config.NumberColumn("Loaded", format="localized"),
+    "rejected_rows": st.column_config.NumberColumn("Rejected", format="localized"),
+    "missing_raw": st.column_config.NumberColumn("Missing raw", format="localized"),
+    "unloaded": st.column_config.NumberColumn("Not loaded", format="localized"),
+}
+
+
+def render(reader: DashboardReader, display: Display) -> None:
+    """Draw the page."""
+    header(reader, display, "Pipeline")
+    live(display, lambda: _hops(reader))
+    st.subheader("Kafka partitions")
+    live(display, lambda: _positions(reader))
+    st.subheader("Quarantine")
+    live(display, lambda: _quarantine(reader))
+    st.subheader("Reconciliation")
+    live(display, lambda: _reconciliation(reader))
+    st.subheader("Latest runs")
+    live(display, lambda: _runs(reader))
+
+
+def difference_rows(reconciliation: pd.DataFrame) -> int:
+    """Return how many rows one hop has and the next has not."""
+    return int((reconciliation["missing_raw"] + reconciliation["unloaded"]).sum())
+
+
+def _hops(reader: DashboardReader) -> None:
+    freshness = reader.freshness()
+    age, lag = st.columns(2)
+    age.metric("Last run finished", _ago(freshness.run_age_seconds), border=True)
+    lag.metric("Newest trade", _ago(freshness.event_age_seconds), border=True)
+    hops = reader.hops()
+    if hops.empty:
+        st.info(
+            "The pipeline has not run in the last 24 hours. Airflow's DAG market_pipeline runs it every minute; "
+            "`volwatch pipeline run` runs it once.",
+            icon=":material/play_circle:",
+        )
+        return
+    _table(hops.assign(last=_ages(hops["age_seconds"])), _HOP_COLUMNS, "hops")
+
+
+def _positions(reader: DashboardReader) -> None:
+    positions = reader.positions()
+    if positions.empty:
+        st.text("No partition is loaded yet.")
+        return
+    _table(positions.assign(last=_ages(positions["age_seconds"])), _POSITION_COLUMNS, "positions")
+
+
+def _quarantine(reader: DashboardReader) -> None:
+    quarantine = reader.quarantine()
+    if quarantine.empty:
+        st.text("No trade was rejected in the last 24 hours.")
+        return
+    _table(quarantine, _QUARANTINE_COLUMNS, "quarantine")
+
+
+def _reconciliation(reader: DashboardReader) -> None:
+    reconciliation = reader.reconciliation()
+    if reconciliation.empty:
+        st.text("Not reconciled yet: the daily maintenance counts the rows of every hop against each other.")
+        return
+    checked = wording.time_text(reconciliation["checked_at"].iloc[0])
+    difference = difference_rows(reconciliation)
+    if difference:
+        st.error(f"{difference:,} rows differ between hops, checked {checked}.", icon=":material/difference:")
+    else:
+        st.success(f"Every hop agrees, checked {checked}.", icon=":material/check_circle:")
+    _table(reconciliation, _RECONCILIATION_COLUMNS, "reconciliation")
+
+
+def _runs(reader: DashboardReader) -> None:
+    runs = reader.runs(LISTED_RUNS)
+    if runs.empty:
+        st.text("No run yet.")
+        return
+    _table(runs, _RUN_COLUMNS, "runs")
+
+
+def _table(frame: pd.DataFrame, columns: Columns, key: str) -> None:
+    st.dataframe(
+        frame[list(columns)], key=key, hide_index=True, height="content", placeholder="–", column_config=columns
+    )
+
+
+def _ages(seconds: "pd.Series[float]") -> list[str]:
+    return [_ago(age) for age in seconds]
+
+
+def _ago(seconds: float | None) -> str:
+    text = wording.age_text(seconds)
+    return text if text == "never" else f"{text} ago"

@@ -1,0 +1,63 @@
+"""What a page needs of the warehouse. ``volwatch.warehouse.reader.Reader`` is the real one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import pandas as pd
+
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series
+
+
+class DashboardReader(Protocol):
+    """Answers the pages' questions; every method raises ``Transient`` when it cannot answer now."""
+
+    def freshness(self) -> Freshness:
+        """Return how old the data is."""
+
+    def series(self) -> list[Series]:
+        """Return every series that has bars, in order."""
+
+    def overview(self, bars: int) -> pd.DataFrame:
+        """Return one row per series: newest price, volatility, statistic and open alert, and its last closes."""
+
+    def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        """Return the start of a series' newest bar."""
+
+    def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
+        """Return a series' bars in [start, end), oldest first."""
+
+    def volatility(
+        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
+    ) -> pd.DataFrame:
+        """Return a series' estimates in [start, end), oldest first."""
+
+    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
+
+    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
+        """Return the newest alerts that pass the filter, newest first."""
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """Return one alert, or None when there is none of this id."""
+
+    def alert_events(self, alert_id: str) -> pd.DataFrame:
+        """Return what happened to an alert, newest first."""
+
+    def acknowledge(self, alert_id: str, person: str, remark: str | None) -> bool:
+        """Record that a person has seen an alert; False when somebody already had."""
+
+    def hops(self) -> pd.DataFrame:
+        """Return what each step of the minute path wrote in the last day."""
+
+    def runs(self, limit: int) -> pd.DataFrame:
+        """Return the newest runs of the pipeline, newest first."""
+
+    def positions(self) -> pd.DataFrame:
+        """Return how far each Kafka partition is loaded."""
+
+    def quarantine(self) -> pd.DataFrame:
+        """Return the last day's rejected trades by reason."""
+
+    def reconciliation(self) -> pd.DataFrame:
+        """Return the newest reconciliation, one row per Kafka partition."""

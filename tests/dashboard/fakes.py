@@ -1,0 +1,305 @@
+"""A reader over frames in memory, and a small market for it to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from dashboard.display import Display
+from volwatch.errors import Transient
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series
+
+NOW = datetime(2026, 1, 5, 15, 0, 30, tzinfo=UTC)
+NEWEST_BAR = NOW.replace(second=0) - timedelta(minutes=1)
+ALERT_ID = "8a6e0804-2bd0-5672-b79d-d97027f9071a"
+AAPL = Series("simulator", "AAPL")
+MINUTE = 60
+
+
+def no_rows(columns: str) -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in columns.split()})
+
+
+EMPTY_BARS = no_rows("bar_start open high low close volume vwap trades log_return final")
+EMPTY_ESTIMATES = no_rows("bar_start estimator window_bars value null_reason standard_error n_obs annualisation final")
+EMPTY_SIGNALS = no_rows("bar_start statistic threshold null_reason z log_range expected_log_range final")
+EMPTY_ALERTS = no_rows(
+    "alert_id onset_bar source symbol kind state severity confirmed statistic threshold sentence closed_at "
+    "acknowledged_by acknowledged_at note"
+)
+EMPTY_EVENTS = no_rows("happened_at event severity bar_start actor detail")
+EMPTY_OVERVIEW = no_rows(
+    "source symbol close change_last_bar change_all_bars closes newest_bar newest_trade age_seconds cc cc_null_reason "
+    "ewma ewma_null_reason annualisation statistic threshold statistic_null_reason alert_state alert_severity"
+)
+EMPTY_HOPS = no_rows("hop rows_1d rows_last_run last_rows_at age_seconds")
+EMPTY_RUNS = no_rows(
+    "finished_at duration_seconds objects rows_loaded rows_rejected bars volatility alerts newest_event "
+    "event_lag_seconds"
+)
+EMPTY_POSITIONS = no_rows("kafka_partition next_offset gaps updated_at age_seconds object_key rows_loaded")
+EMPTY_QUARANTINE = no_rows("reason rows_1d newest source symbol record")
+EMPTY_RECONCILIATION = no_rows(
+    "checked_at kafka_partition kafka_first kafka_end raw_rows loaded_rows rejected_rows missing_raw unloaded"
+)
+
+
+@dataclass
+class FakeReader:
+    """Answers from its frames; raises ``Transient`` while ``away``."""
+
+    freshness_now: Freshness = field(default_factory=lambda: Freshness(NOW, None, None))
+    known: list[Series] = field(default_factory=list)
+    overview_rows: pd.DataFrame = field(default_factory=EMPTY_OVERVIEW.copy)
+    bar_rows: pd.DataFrame = field(default_factory=EMPTY_BARS.copy)
+    minute_estimates: pd.DataFrame = field(default_factory=EMPTY_ESTIMATES.copy)
+    day_estimates: pd.DataFrame = field(default_factory=EMPTY_ESTIMATES.copy)
+    signal_rows: pd.DataFrame = field(default_factory=EMPTY_SIGNALS.copy)
+    alert_rows: dict[str, Alert] = field(default_factory=dict)
+    hop_rows: pd.DataFrame = field(default_factory=EMPTY_HOPS.copy)
+    run_rows: pd.DataFrame = field(default_factory=EMPTY_RUNS.copy)
+    position_rows: pd.DataFrame = field(default_factory=EMPTY_POSITIONS.copy)
+    quarantine_rows: pd.DataFrame = field(default_factory=EMPTY_QUARANTINE.copy)
+    reconciliation_rows: pd.DataFrame = field(default_factory=EMPTY_RECONCILIATION.copy)
+    away: bool = False
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Transient("the server closed the connection")
+
+    def freshness(self) -> Freshness:
+        self._answer()
+        return self.freshness_now
+
+    def series(self) -> list[Series]:
+        self._answer()
+        return self.known
+
+    def overview(self, bars: int) -> pd.DataFrame:
+        self._answer()
+        return self.overview_rows
+
+    def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        self._answer()
+        starts = self.bar_rows["bar_start"]
+        return None if starts.empty or bar_seconds != MINUTE else starts.max().to_pydatetime()
+
+    def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
+        self._answer()
+        return _between(self.bar_rows, start, end)
+
+    def volatility(
+        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
+    ) -> pd.DataFrame:
+        self._answer()
+        rows = _between(self.minute_estimates if bar_seconds == MINUTE else self.day_estimates, start, end)
+        return rows[rows["estimator"].isin(list(estimators))]
+
+    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        self._answer()
+        return _between(self.signal_rows, start, end)
+
+    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
+        self._answer()
+        chosen = [alert for alert in self.alert_rows.values() if _passes(alert, asked)]
+        rows = [{name: getattr(alert, name) for name in EMPTY_ALERTS.columns} for alert in chosen[:limit]]
+        return pd.DataFrame(rows, columns=EMPTY_ALERTS.columns)
+
+    def alert(self, alert_id: str) -> Alert | None:
+        self._answer()
+        return self.alert_rows.get(alert_id)
+
+    def alert_events(self, alert_id: str) -> pd.DataFrame:
+        self._answer()
+        return EMPTY_EVENTS
+
+    def acknowledge(self, alert_id: str, person: str, remark: str | None) -> bool:
+        self._answer()
+        alert = self.alert_rows[alert_id]
+        if alert.acknowledged_at is not None:
+            return False
+        self.alert_rows[alert_id] = replace(alert, acknowledged_by=person, acknowledged_at=NOW, note=remark)
+        return True
+
+    def hops(self) -> pd.DataFrame:
+        self._answer()
+        return self.hop_rows
+
+    def runs(self, limit: int) -> pd.DataFrame:
+        self._answer()
+        return self.run_rows
+
+    def positions(self) -> pd.DataFrame:
+        self._answer()
+        return self.position_rows
+
+    def quarantine(self) -> pd.DataFrame:
+        self._answer()
+        return self.quarantine_rows
+
+    def reconciliation(self) -> pd.DataFrame:
+        self._answer()
+        return self.reconciliation_rows
+
+
+def _between(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.DataFrame:
+    return rows if rows.empty else rows[(rows["bar_start"] >= start) & (rows["bar_start"] < end)]
+
+
+def _passes(alert: Alert, asked: AlertFilter) -> bool:
+    return (
+        (not asked.states or alert.state in asked.states)
+        and (not asked.severities or alert.severity in asked.severities)
+        and asked.symbol in (None, alert.symbol)
+        and asked.source in (None, alert.source)
+        and (asked.start is None or alert.onset_bar >= asked.start)
+        and (asked.end is None or alert.onset_bar < asked.end)
+    )
+
+
+def display(stale_seconds: float = 180.0) -> Display:
+    return Display(refresh_seconds=60.0, stale_seconds=stale_seconds, open_symbol=print, open_alert=print)
+
+
+def bar_starts(count: int, step_seconds: int = MINUTE) -> list[datetime]:
+    return [NEWEST_BAR - timedelta(seconds=step_seconds * back) for back in reversed(range(count))]
+
+
+def some_bars(count: int = 30) -> pd.DataFrame:
+    closes = [100.0 + place % 5 for place in range(count)]
+    return pd.DataFrame(
+        {
+            "bar_start": bar_starts(count),
+            "open": [100.0] * count,
+            "high": [close + 1 for close in closes],
+            "low": [99.0] * count,
+            "close": closes,
+            "volume": [10.0] * count,
+            "vwap": [100.0] * count,
+            "trades": [20] * count,
+            "log_return": [0.001 * (-1) ** place for place in range(count)],
+            "final": [True] * count,
+        }
+    )
+
+
+def some_estimates(
+    estimator: str = "cc",
+    values: Sequence[float | None] = (0.2, 0.3),
+    *,
+    annualisation: str = "CRYPTO_1M",
+    step_seconds: int = MINUTE,
+    window_bars: int = 60,
+    reason: str = "INSUFFICIENT_DATA",
+    standard_error: float = float("nan"),
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "bar_start": bar_starts(len(values), step_seconds),
+            "estimator": estimator,
+            "window_bars": window_bars,
+            "value": [float("nan") if value is None else value for value in values],
+            "null_reason": [reason if value is None else None for value in values],
+            "standard_error": standard_error,
+            "n_obs": 60,
+            "annualisation": annualisation,
+            "final": True,
+        }
+    )
+
+
+def some_signals(statistics: Sequence[float | None] = (1.0, 5.0), threshold: float = 3.7) -> pd.DataFrame:
+    count = len(statistics)
+    return pd.DataFrame(
+        {
+            "bar_start": bar_starts(count),
+            "statistic": [float("nan") if value is None else value for value in statistics],
+            "threshold": [threshold] * count,
+            "null_reason": ["INSUFFICIENT_DATA" if value is None else None for value in statistics],
+            "z": [1.0] * count,
+            "log_range": [0.01] * count,
+            "expected_log_range": [0.002] * count,
+            "final": [True] * count,
+        }
+    )
+
+
+def some_alert(symbol: str = AAPL.symbol, state: str = "OPEN", severity: str = "HIGH") -> Alert:
+    return Alert(
+        alert_id=ALERT_ID,
+        source="simulator",
+        symbol=symbol,
+        kind="VOLATILITY",
+        state=state,
+        severity=severity,
+        confirmed=True,
+        onset_bar=NEWEST_BAR - timedelta(minutes=3),
+        closed_at=None,
+        statistic=6.2,
+        threshold=3.7,
+        sentence=f"{symbol} 14:56Z: 1-min range 0.92 % is 4.1× the usual 0.22 %",
+        why={"statistic": 6.2, "bar": {"high": 102.4}, "flags": []},
+        acknowledged_by=None,
+        acknowledged_at=None,
+        note=None,
+    )
+
+
+def overview_row(series: Series = AAPL, **changed: object) -> dict[str, object]:
+    row: dict[str, object] = {
+        "source": series.source,
+        "symbol": series.symbol,
+        "close": 101.25,
+        "change_last_bar": 0.001,
+        "change_all_bars": -0.02,
+        "closes": [100.0, 101.25],
+        "newest_bar": NEWEST_BAR,
+        "newest_trade": NOW - timedelta(seconds=40),
+        "age_seconds": 40.0,
+        "cc": 0.25,
+        "cc_null_reason": None,
+        "ewma": 0.3,
+        "ewma_null_reason": None,
+        "annualisation": "CRYPTO_1M",
+        "statistic": 1.5,
+        "threshold": 3.7,
+        "statistic_null_reason": None,
+        "alert_state": None,
+        "alert_severity": None,
+    }
+    return {**row, **changed}
+
+
+def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
+    """A reader of one series that has everything, its newest trade ``age_seconds`` old."""
+    newest = NOW - timedelta(seconds=age_seconds)
+    alert = some_alert(series.symbol)
+    day = 86_400
+    return FakeReader(
+        freshness_now=Freshness(NOW, newest, newest + timedelta(seconds=20)),
+        known=[series],
+        overview_rows=pd.DataFrame([overview_row(series, age_seconds=age_seconds, alert_state="OPEN")]),
+        bar_rows=some_bars(),
+        minute_estimates=pd.concat([some_estimates("cc", [None, 0.2, 0.3]), some_estimates("ewma", [0.2, 0.3, 0.4])]),
+        day_estimates=pd.concat(
+            [
+                some_estimates("yang-zhang", [None, 0.2], annualisation="US_DAILY", step_seconds=day),
+                some_estimates("sharpe", [0.5, 0.8], annualisation="US_DAILY", step_seconds=day, standard_error=2.0),
+            ]
+        ),
+        signal_rows=some_signals([None, 1.0, 5.0]),
+        alert_rows={alert.alert_id: alert},
+        hop_rows=pd.DataFrame([["bars written", 1440, 1, newest, age_seconds]], columns=EMPTY_HOPS.columns),
+        run_rows=pd.DataFrame([[newest, 1.5, 6, 600, 2, 1, 6, 1, newest, 20.0]], columns=EMPTY_RUNS.columns),
+        position_rows=pd.DataFrame(
+            [[0, 600, 2, newest, age_seconds, "trades/date=2026-01-05/hour=15/x.csv.gz", 600]],
+            columns=EMPTY_POSITIONS.columns,
+        ),
+        quarantine_rows=pd.DataFrame(
+            [["BAD_PRICE", 2, newest, "simulator", series.symbol, '{"price": -1}']], columns=EMPTY_QUARANTINE.columns
+        ),
+        reconciliation_rows=pd.DataFrame(
+            [[newest, 0, 0, 600, 600, 598, 2, 7, 1]], columns=EMPTY_RECONCILIATION.columns
+        ),
+    )

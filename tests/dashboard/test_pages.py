@@ -1,0 +1,229 @@
+"""Each page drawn by Streamlit itself, without a browser, from a reader in memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import wording
+from dashboard.display import Display
+from dashboard.pages import alerts, overview, pipeline, symbol
+from tests.dashboard.fakes import (
+    AAPL,
+    ALERT_ID,
+    FakeReader,
+    display,
+    market,
+    overview_row,
+    some_alert,
+    some_estimates,
+)
+from volwatch.warehouse.readings import Freshness, Series
+
+PAGES = [overview.render, symbol.render, alerts.render, pipeline.render]
+HOSTILE = ["<script>alert(1)</script>", "**x**", ":red[x]", "$x$", "[x](http://x)"]
+
+Render = Callable[[FakeReader, Display], None]
+
+
+# Streamlit runs the text of this function in a module of its own, where our names do not exist: hence the quotes.
+def script(render: "Render", reader: "FakeReader", display: "Display") -> None:
+    render(reader, display)
+
+
+def draw(render: Render, reader: FakeReader, **query: str) -> AppTest:
+    app = AppTest.from_function(script, args=(render, reader, display()), default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def texts(elements: Any) -> list[str]:
+    return [element.value for element in elements]
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_page_says_how_old_fresh_data_is(render: Render) -> None:
+    app = draw(render, market())
+    assert not app.exception
+    assert [text for text in texts(app.markdown) if "As of" in text] == [
+        ":green-badge[:material/schedule: As of 2026-01-05 14:59:50 UTC · 40 s old]"
+    ]
+    assert [text for text in texts(app.error) if "STALE" in text] == []
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_page_says_loudly_that_data_is_stale(render: Render) -> None:
+    app = draw(render, market(age_seconds=200))
+    assert not app.exception
+    assert "STALE: the newest trade is 3 min old. The pipeline last ran 3 min ago." in texts(app.error)
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_page_without_data_says_what_to_do(render: Render) -> None:
+    app = draw(render, FakeReader())
+    assert not app.exception
+    assert wording.NO_DATA in texts(app.info)
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_page_outlives_a_warehouse_that_is_away(render: Render) -> None:
+    app = draw(render, FakeReader(away=True))
+    assert not app.exception
+    assert {text.split(".")[0] for text in texts(app.error)} == {"The warehouse cannot be reached"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("render", PAGES)
+def test_text_from_outside_is_never_markdown_or_html(render: Render, name: str) -> None:
+    app = draw(render, market(Series("simulator", name)), alert=ALERT_ID, symbol=name)
+    assert not app.exception
+    marked_up = [*app.markdown, *app.title, *app.subheader, *app.caption, *app.info, *app.warning, *app.error]
+    assert [text for text in texts(marked_up) if name in text] == []
+    assert [html for html in app.get("html") if name in str(html)] == []
+
+
+def test_the_overview_ranks_what_alerts_first_and_says_why_a_value_is_missing() -> None:
+    missing = {"cc": float("nan"), "cc_null_reason": "INSUFFICIENT_DATA", "statistic": float("nan")}
+    rows = [
+        overview_row(Series("simulator", "CALM"), statistic=2.0),
+        overview_row(Series("simulator", "NEW"), statistic_null_reason="INSUFFICIENT_DATA", **missing),
+        overview_row(Series("simulator", "HOT"), alert_state="ESCALATED", statistic=1.0),
+        overview_row(Series("simulator", "OLD"), age_seconds=500.0, statistic=3.0),
+    ]
+    table = overview.overview_table(pd.DataFrame(rows), stale_seconds=180.0)
+    found = table[["symbol", "state", "reason"]].fillna("").to_numpy().tolist()
+    assert found == [
+        ["HOT", "ESCALATED", ""],
+        ["OLD", "STALE", ""],
+        ["CALM", "CALM", ""],
+        ["NEW", "WARM-UP", "INSUFFICIENT_DATA"],
+    ]
+
+
+def test_the_overview_shows_the_sentence_of_recent_alerts() -> None:
+    app = draw(overview.render, market())
+    assert app.dataframe[1].value["sentence"].tolist() == [some_alert().sentence]
+
+
+def test_the_symbol_page_draws_the_series_of_the_address() -> None:
+    reader = market()
+    reader.known = [AAPL, Series("finnhub", "NVDA"), Series("simulator", "NVDA")]
+    app = draw(symbol.render, reader, symbol="NVDA", source="simulator")
+    assert app.selectbox(key="series").value == Series("simulator", "NVDA")
+    assert len(app.get("plotly_chart")) == 6
+
+
+def test_choosing_a_series_puts_it_into_the_address() -> None:
+    reader = market()
+    reader.known = [AAPL, Series("simulator", "NVDA")]
+    app = draw(symbol.render, reader)
+    app.selectbox(key="series").select("NVDA · simulator").run()
+    assert not app.exception
+    assert app.selectbox(key="series").value == Series("simulator", "NVDA")
+    assert app.query_params == {"symbol": "NVDA", "source": "simulator"}
+
+
+def test_a_series_that_is_not_there_is_said_and_another_is_shown() -> None:
+    app = draw(symbol.render, market(), symbol="GONE")
+    assert texts(app.warning) == ["The series in the address has no bars. Choose one of these."]
+    assert app.selectbox(key="series").value == AAPL
+
+
+def test_missing_values_are_counted_with_their_reason() -> None:
+    app = draw(symbol.render, market())
+    assert "No value 1 ×: INSUFFICIENT_DATA: too few bars yet: the window is still filling." in texts(app.caption)
+
+
+def test_a_sharpe_ratio_without_any_value_says_insufficient_data_and_draws_nothing() -> None:
+    reader = market()
+    day = 86_400
+    reader.day_estimates = some_estimates("sharpe", [None, None], annualisation="US_DAILY", step_seconds=day)
+    app = draw(symbol.render, reader)
+    assert len(app.get("plotly_chart")) == 4
+    assert "No value 2 ×: INSUFFICIENT_DATA: too few bars yet: the window is still filling." in texts(app.caption)
+
+
+def test_annualisations_are_never_drawn_in_one_chart() -> None:
+    reader = market()
+    reader.minute_estimates = pd.concat(
+        [some_estimates("cc", annualisation="US_RTH_1M"), some_estimates("ewma", annualisation="CRYPTO_1M")]
+    )
+    titles = [text for text in texts(draw(symbol.render, reader).markdown) if text.startswith("**Volatility**")]
+    assert titles == [f"**Volatility** · annualised by {code}" for code in ("CRYPTO_1M", "US_RTH_1M", "US_DAILY")]
+
+
+def test_the_filter_narrows_the_alerts_down() -> None:
+    app = draw(alerts.render, market())
+    assert len(app.dataframe[0].value) == 1
+    app.multiselect(key="alert-states").select("CLOSED").run()
+    assert texts(app.info) == ["No alert passes the filter. Widen it to see more."]
+
+
+def test_an_alert_shows_its_why_as_facts() -> None:
+    app = draw(alerts.render, market(), alert=ALERT_ID)
+    assert some_alert().sentence in texts(app.text)
+    assert app.dataframe[1].value.to_numpy().tolist() == [
+        ["statistic", "6.2"],
+        ["bar › high", "102.4"],
+        ["flags", "[]"],
+    ]
+
+
+@pytest.mark.parametrize("alert_id", ["nonsense", "00000000-0000-0000-0000-000000000000", "' OR 1=1 --"])
+def test_an_address_of_no_alert_is_said(alert_id: str) -> None:
+    app = draw(alerts.render, market(), alert=alert_id)
+    assert not app.exception
+    assert texts(app.warning) == ["There is no alert of the id in the address."]
+
+
+def test_acknowledging_writes_who_and_what() -> None:
+    reader = market()
+    app = draw(alerts.render, reader, alert=ALERT_ID)
+    app.text_input(key=f"person-{ALERT_ID}").input("  Ada\x00 ")
+    app.text_input(key=f"remark-{ALERT_ID}").input("earnings")
+    app.button[0].click().run()
+    assert not app.exception
+    written = reader.alert_rows[ALERT_ID]
+    assert (written.acknowledged_by, written.note) == ("Ada", "earnings")
+    assert "Acknowledged by Ada, 2026-01-05 15:00:30 UTC: earnings" in texts(app.text)
+    assert len(app.button) == 0
+
+
+def test_acknowledging_needs_a_name() -> None:
+    reader = market()
+    app = draw(alerts.render, reader, alert=ALERT_ID)
+    app.button[0].click().run()
+    assert texts(app.warning) == ["Say who acknowledges it: the name is written to the alert's history."]
+    assert reader.alert_rows[ALERT_ID].acknowledged_at is None
+
+
+def test_an_acknowledgement_that_cannot_be_written_is_said() -> None:
+    reader = market()
+    app = draw(alerts.render, reader, alert=ALERT_ID)
+    app.text_input(key=f"person-{ALERT_ID}").input("Ada")
+    reader.acknowledge = FakeReader(away=True).acknowledge  # type: ignore[method-assign]
+    app.button[0].click().run()
+    assert texts(app.error) == ["The warehouse cannot be reached: nothing was written. Try again in a moment."]
+
+
+def test_the_pipeline_page_tells_rows_that_differ() -> None:
+    app = draw(pipeline.render, market())
+    assert texts(app.error) == ["8 rows differ between hops, checked 2026-01-05 14:59:50 UTC."]
+
+
+def test_the_pipeline_page_tells_that_every_hop_agrees() -> None:
+    reader = market()
+    reader.reconciliation_rows = reader.reconciliation_rows.assign(missing_raw=0, unloaded=0)
+    app = draw(pipeline.render, reader)
+    assert texts(app.success) == ["Every hop agrees, checked 2026-01-05 14:59:50 UTC."]
+
+
+def test_a_pipeline_that_never_ran_is_said_beside_stale_data() -> None:
+    reader = market()
+    newest = reader.freshness_now.now.replace(year=2025)
+    reader.freshness_now = Freshness(reader.freshness_now.now, newest, None)
+    app = draw(overview.render, reader)
+    assert "STALE: the newest trade is 365 d old. The pipeline has never finished a run." in texts(app.error)

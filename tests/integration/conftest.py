@@ -1,0 +1,99 @@
+"""The real servers, started once for the session by the same module that runs the demo."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from psycopg2 import sql
+
+from volwatch.local.airflow import Airflow
+from volwatch.local.kafka import create_topics
+from volwatch.local.minio import create_bucket
+from volwatch.local.stack import ROLES, Stack
+from volwatch.settings import KafkaSettings, RawzoneSettings, as_environment
+from volwatch.warehouse import provision
+from volwatch.warehouse.migrations import migrate
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder through which the user of PostgreSQL may pass, as it may not through pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="volwatch-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def folder(scratch: Path) -> Path:
+    """A data folder of the test's own."""
+    return scratch / uuid.uuid4().hex[:8]
+
+
+@pytest.fixture(scope="session")
+def stack(scratch: Path) -> Iterator[Stack]:
+    """Kafka, MinIO and PostgreSQL, with topics, bucket, roles and schema."""
+    with Stack(scratch / "session", durable=False) as started:
+        started.start_servers()
+        yield started
+
+
+@pytest.fixture(scope="session")
+def airflow(stack: Stack) -> Airflow:
+    """Airflow on the servers of the session; its tasks work on the stack's own topic, bucket and database."""
+    stack.start_airflow()
+    stack.wait_airflow()
+    return stack.airflow
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(stack: Stack, airflow: Airflow) -> Stack:
+    """The servers of the session with Airflow."""
+    return stack
+
+
+@pytest.fixture
+def platform_as(stack: Stack) -> Iterator[Callable[[str], dict[str, str]]]:
+    """The environment by role (a key of ``ROLES``) of a platform of the test's own: empty topics, bucket and schema."""
+    name = uuid.uuid4().hex[:8]
+    topics = {"topic": f"trades-{name}", "quarantine_topic": f"trades-{name}.quarantine"}
+    kafka = stack.kafka_settings.model_copy(update=topics)
+    rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{name}"})
+    database = f"volwatch_{name}"
+    _make(stack, kafka, rawzone, database)
+
+    def environment(role: str) -> dict[str, str]:
+        own = as_environment(kafka, rawzone, stack.postgres.settings(ROLES[role], database))
+        return {**own, "VOLWATCH_CONSUMER_GROUP": f"consumer-{name}"}
+
+    yield environment
+    admin_client = AdminClient({**kafka.client_config()})
+    for deleted in admin_client.delete_topics(list(topics.values())).values():
+        deleted.result(timeout=30)
+    with stack.postgres.admin() as admin, admin.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@pytest.fixture
+def platform(platform_as: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """The environment of a pipeline process on a platform of the test's own."""
+    return platform_as("pipeline")
+
+
+def _make(stack: Stack, kafka: KafkaSettings, rawzone: RawzoneSettings, database: str) -> None:
+    create_topics(kafka, [kafka.topic, kafka.quarantine_topic])
+    create_bucket(rawzone)
+    with stack.postgres.admin() as admin:
+        provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
+    migrate(stack.postgres.settings(provision.OWNER, database))

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.fakes import TIMESTAMP_MS, HeldExecutor, InlineExecutor, MemoryStore, some_trade
+from volwatch.consumer.backoff import Backoff
+from volwatch.consumer.batch import Records, Reject
+from volwatch.consumer.storing import Stored, Storing
+from volwatch.errors import Transient
+from volwatch.rawzone.decode import decode_object
+from volwatch.rawzone.keys import ObjectKey
+from volwatch.trade import encode
+
+HOUR = datetime(2026, 1, 5, 15, tzinfo=UTC)
+
+
+def records(first_offset: int, *values: bytes) -> Records:
+    offsets = list(range(first_offset, first_offset + len(values)))
+    return Records(0, offsets, list(values), TIMESTAMP_MS, 100 * len(values))
+
+
+def storing_to(store: MemoryStore, waits: list[float] | None = None) -> Storing:
+    pause = ([] if waits is None else waits).append
+    return Storing(store, InlineExecutor(), InlineExecutor(), Backoff(3, lambda: 1.0), pause)
+
+
+def test_records_become_an_object_that_holds_the_trades_and_tells_of_the_others() -> None:
+    store = MemoryStore()
+    storing = storing_to(store)
+    storing.submit(records(7, encode(some_trade(0)), b"{", encode(some_trade(2))), "age")
+    key = ObjectKey(HOUR, 0, 7, 9)
+    reject = Reject(0, 8, b"{", "MALFORMED", "Input data was truncated")
+    newest = some_trade(2).event_time
+    assert list(storing.finished()) == [Stored(key, "age", 2, [reject], len(store.objects[key]), newest)]
+    rows = decode_object(store.objects[key], key)
+    assert list(zip(rows.trades.offset.tolist(), rows.records(), strict=True)) == [
+        (7, some_trade(0)),
+        (9, some_trade(2)),
+    ]
+
+
+def test_records_of_which_none_is_a_trade_make_no_object() -> None:
+    store = MemoryStore()
+    storing = storing_to(store)
+    storing.submit(records(7, b"{"), "age")
+    assert [(stored.rows, len(stored.rejects)) for stored in storing.finished()] == [(0, 1)]
+    assert store.puts == 0
+
+
+def test_a_put_that_fails_is_tried_again_after_a_wait() -> None:
+    store, waits = MemoryStore(), list[float]()
+    store.failures = 2
+    storing = storing_to(store, waits)
+    storing.submit(records(7, encode(some_trade(0))), "size")
+    assert [stored.rows for stored in storing.finished()] == [1]
+    assert waits == [0.5, 1.0]
+
+
+def test_a_put_that_fails_for_good_raises_where_its_result_is_asked_for() -> None:
+    store = MemoryStore()
+    store.failures = 3
+    storing = storing_to(store)
+    storing.submit(records(7, encode(some_trade(0))), "size")
+    with pytest.raises(Transient, match="the store is away"):
+        list(storing.finished())
+    assert (store.puts, store.objects) == (3, {})
+
+
+def test_results_come_in_the_order_of_submission_and_only_when_done() -> None:
+    held = HeldExecutor()
+    storing = Storing(MemoryStore(), InlineExecutor(), held, Backoff(1, lambda: 1.0))
+    for first_offset in (0, 1):
+        storing.submit(records(first_offset, encode(some_trade(first_offset))), "size")
+    storing.wait(0.0)
+    assert (list(storing.finished()), storing.idle, storing.size_bytes) == ([], False, 200)
+    held.work()
+    assert [stored.key.first_offset for stored in storing.finished()] == [0, 1]
+    assert (storing.idle, storing.size_bytes) == (True, 0)

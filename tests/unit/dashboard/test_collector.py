@@ -1,0 +1,64 @@
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from dashboard.collector import PipelineCollector
+from volwatch.errors import Transient
+from volwatch.warehouse.readings import Freshness, PipelineTotals
+
+NOW = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+
+
+def scrape(collector: PipelineCollector) -> list[str]:
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(collector)
+    return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+
+
+def away() -> PipelineTotals:
+    raise Transient("the server closed the connection")
+
+
+def test_the_totals_are_served_under_their_declared_names() -> None:
+    totals = PipelineTotals(
+        freshness=Freshness(NOW, NOW - timedelta(seconds=30), NOW - timedelta(seconds=10)),
+        rows={"loaded": 598, "rejected": 2},
+        load_gaps=3,
+        open_alerts={"LOW": 0, "HIGH": 1},
+        reconcile_difference_rows=7,
+    )
+    assert scrape(PipelineCollector(lambda: totals)) == [
+        "volwatch_dashboard_warehouse_up 1.0",
+        f"volwatch_pipeline_last_success_timestamp_seconds {NOW.timestamp() - 10}",
+        "volwatch_pipeline_event_lag_seconds 30.0",
+        'volwatch_pipeline_rows_total{outcome="loaded"} 598.0',
+        'volwatch_pipeline_rows_total{outcome="rejected"} 2.0',
+        "volwatch_pipeline_load_gaps_total 3.0",
+        'volwatch_alerts_open{severity="LOW"} 0.0',
+        'volwatch_alerts_open{severity="HIGH"} 1.0',
+        "volwatch_reconcile_difference_rows 7.0",
+    ]
+
+
+def test_what_never_happened_has_no_time() -> None:
+    names = {line.split()[0] for line in scrape(PipelineCollector(lambda: PipelineTotals(Freshness(NOW, None, None))))}
+    assert names == {
+        "volwatch_dashboard_warehouse_up",
+        "volwatch_pipeline_load_gaps_total",
+        "volwatch_reconcile_difference_rows",
+    }
+
+
+def test_a_warehouse_that_is_away_does_not_break_the_scrape() -> None:
+    assert scrape(PipelineCollector(away)) == ["volwatch_dashboard_warehouse_up 0.0"]
+
+
+def test_registering_does_not_ask_the_warehouse() -> None:
+    asked: list[None] = []
+
+    def totals() -> PipelineTotals:
+        asked.append(None)
+        return PipelineTotals(Freshness(NOW, None, None))
+
+    CollectorRegistry(auto_describe=True).register(PipelineCollector(totals))
+    assert asked == []

@@ -1,0 +1,127 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import figures
+from tests.dashboard.fakes import (
+    EMPTY_ALERTS,
+    EMPTY_BARS,
+    EMPTY_ESTIMATES,
+    EMPTY_SIGNALS,
+    NEWEST_BAR,
+    NOW,
+    FakeReader,
+    some_alert,
+    some_bars,
+    some_estimates,
+    some_signals,
+)
+from volwatch.warehouse.readings import AlertFilter
+
+SHOWN = (NOW - timedelta(hours=1), NOW)
+
+
+def alerts_of(symbol: str) -> pd.DataFrame:
+    alert = some_alert(symbol)
+    return FakeReader(alert_rows={alert.alert_id: alert}).alerts(AlertFilter(), 10)
+
+
+def values(trace: go.Scatter) -> list[float | None]:
+    return [None if pd.isna(value) else round(float(value), 9) for value in trace.y]
+
+
+def test_volatility_is_drawn_in_per_cent_with_the_estimator_and_its_window_named() -> None:
+    estimates = pd.concat([some_estimates("ewma", [0.5, 0.6]), some_estimates("cc", [0.25, 0.3])])
+    traces = figures.volatility_figure(estimates, SHOWN, "r").data
+    drawn = {trace.name: values(trace) for trace in traces[:2]}
+    assert drawn == {"Close-to-close (60 bars)": [25.0, 30.0], "EWMA (60 bars)": [50.0, 60.0]}
+
+
+def test_a_missing_value_is_a_gap_and_tells_its_reason() -> None:
+    line, missing = figures.volatility_figure(some_estimates("cc", [0.2, None, 0.3]), SHOWN, "r").data
+    assert values(line) == [20.0, None, 30.0]
+    assert list(pd.to_datetime(missing.x)) == [pd.Timestamp(NEWEST_BAR - timedelta(minutes=1))]
+    assert list(missing.text) == ["INSUFFICIENT_DATA: too few bars yet: the window is still filling"]
+
+
+def test_annualisations_in_one_chart_are_refused() -> None:
+    mixed = pd.concat([some_estimates(annualisation="US_DAILY"), some_estimates(annualisation="CRYPTO_1M")])
+    with pytest.raises(ValueError, match="CRYPTO_1M.*US_DAILY.*do not belong in one chart"):
+        figures.volatility_figure(mixed, SHOWN, "r")
+
+
+def test_a_line_does_not_bridge_a_hole_in_time() -> None:
+    estimates = some_estimates("cc", [0.1] * 30).drop(index=range(5, 20))
+    line = figures.volatility_figure(estimates, SHOWN, "r").data[0]
+    assert values(line) == [10.0] * 5 + [None] + [10.0] * 10
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=40).filter(any))
+def test_every_value_is_drawn_once_and_in_order(kept: list[bool]) -> None:
+    rows = some_estimates("cc", [place / 100 for place in range(len(kept))])[kept]
+    line = figures.volatility_figure(rows, SHOWN, "r").data[0]
+    assert [value for value in values(line) if value is not None] == [round(v * 100, 9) for v in rows["value"]]
+
+
+def test_an_alert_is_marked_above_its_onset_bar_and_its_sentence_is_text() -> None:
+    markers = figures.price_figure(some_bars(), alerts_of("<b>x</b>"), SHOWN, "r").data[-1]
+    assert list(pd.to_datetime(markers.x)) == [pd.Timestamp(some_alert().onset_bar)]
+    assert markers.text[0].startswith("HIGH OPEN: &lt;b&gt;x&lt;/b&gt; 14:56Z")
+
+
+def test_an_alert_whose_bar_is_not_shown_is_not_marked() -> None:
+    markers = figures.price_figure(some_bars(2), alerts_of("AAPL"), SHOWN, "r").data[-1]
+    assert (len(markers.x), markers.showlegend) == (0, False)
+
+
+def test_the_statistic_is_drawn_with_its_threshold_and_what_reaches_it() -> None:
+    statistic, threshold, above, _ = figures.signal_figure(some_signals([1.0, 3.7, 5.0]), SHOWN, "r").data
+    assert (values(statistic), values(threshold), values(above)) == ([1.0, 3.7, 5.0], [3.7] * 3, [3.7, 5.0])
+
+
+def test_the_sharpe_ratio_has_a_band_of_one_standard_error() -> None:
+    estimates = some_estimates("sharpe", [0.5, 1.0], standard_error=2.0)
+    upper, lower, ratio, _ = figures.sharpe_figure(estimates, SHOWN, "r").data
+    assert (values(upper), values(lower), values(ratio)) == ([2.5, 3.0], [-1.5, -1.0], [0.5, 1.0])
+
+
+def test_returns_are_in_per_cent() -> None:
+    bars = some_bars(2)
+    assert values(figures.returns_figure(bars, SHOWN, "r").data[0]) == [0.1, -0.1]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.price_figure(some_bars(), EMPTY_ALERTS, SHOWN, "r"),
+        lambda: figures.volatility_figure(some_estimates(), SHOWN, "r"),
+        lambda: figures.signal_figure(some_signals(), SHOWN, "r"),
+        lambda: figures.returns_figure(some_bars(), SHOWN, "r"),
+        lambda: figures.sharpe_figure(some_estimates("sharpe", standard_error=1.0), SHOWN, "r"),
+    ],
+)
+def test_every_chart_shows_the_same_range_in_utc_and_keeps_the_zoom(draw: Callable[[], go.Figure]) -> None:
+    figure = draw()
+    axes = list(figure.select_xaxes())
+    assert {tuple(axis.range) for axis in axes} == {SHOWN}
+    assert axes[-1].title.text == "UTC"
+    assert figure.layout.uirevision == "r"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.price_figure(EMPTY_BARS, EMPTY_ALERTS, SHOWN, "r"),
+        lambda: figures.volatility_figure(EMPTY_ESTIMATES, SHOWN, "r"),
+        lambda: figures.signal_figure(EMPTY_SIGNALS, SHOWN, "r"),
+        lambda: figures.returns_figure(EMPTY_BARS, SHOWN, "r"),
+        lambda: figures.sharpe_figure(EMPTY_ESTIMATES, SHOWN, "r"),
+    ],
+)
+def test_no_row_makes_an_empty_chart(draw: Callable[[], go.Figure]) -> None:
+    assert all(len(trace.x) == 0 for trace in draw().data)

@@ -1,0 +1,53 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard import wording
+from volwatch.analytics.volatility import DAILY_ESTIMATORS, MINUTE_ESTIMATORS, NULL_REASONS
+from volwatch.warehouse.readings import Freshness
+
+NOW = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "never"),
+        (float("nan"), "never"),
+        (0.0, "0 s"),
+        (119.9, "119 s"),
+        (120.0, "2 min"),
+        (7_199.0, "119 min"),
+        (7_200.0, "2 h"),
+        (172_800.0, "2 d"),
+    ],
+)
+def test_an_age_is_said_as_a_person_says_it(seconds: float | None, text: str) -> None:
+    assert wording.age_text(seconds) == text
+
+
+def test_every_estimator_and_every_reason_of_the_engine_has_words() -> None:
+    assert set(wording.ESTIMATOR_NAMES) == {*MINUTE_ESTIMATORS, *DAILY_ESTIMATORS, "sharpe"}
+    assert set(wording.REASONS) == set(NULL_REASONS) - {""}
+
+
+@pytest.mark.parametrize(
+    ("alert_state", "null_reason", "age_seconds", "state"),
+    [
+        ("ESCALATED", "HALTED", 999.0, wording.ESCALATED),
+        ("OPEN", None, 999.0, wording.ALERT),
+        (None, "HALTED", 181.0, wording.STALE),
+        (None, "HALTED", 180.0, "HALTED"),
+        (None, "INSUFFICIENT_DATA", 10.0, wording.WARM_UP),
+        (None, None, 10.0, wording.CALM),
+    ],
+)
+def test_the_state_of_a_series_is_what_matters_most(
+    alert_state: str | None, null_reason: str | None, age_seconds: float, state: str
+) -> None:
+    assert wording.series_state(alert_state, null_reason, age_seconds, stale_seconds=180.0) == state
+
+
+def test_stale_data_is_told_with_the_state_of_the_pipeline() -> None:
+    freshness = Freshness(NOW, NOW - timedelta(minutes=30), NOW - timedelta(seconds=20))
+    assert wording.stale_text(freshness) == "STALE: the newest trade is 30 min old. The pipeline last ran 20 s ago."

@@ -1,0 +1,94 @@
+import pytest
+
+from volwatch.errors import Misconfigured
+from volwatch.settings import (
+    ConsumerSettings,
+    KafkaSettings,
+    RawzoneSettings,
+    ServiceSettings,
+    WarehouseSettings,
+    as_environment,
+    describe,
+    load,
+    load_one,
+)
+
+RAWZONE = {
+    "VOLWATCH_RAWZONE_ENDPOINT": "localhost:9000",
+    "VOLWATCH_RAWZONE_ACCESS_KEY": "an access key",
+    "VOLWATCH_RAWZONE_SECRET_KEY": "a secret key",
+}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_groups_are_read_from_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {**RAWZONE, "VOLWATCH_CONSUMER_FLUSH_ROWS": "7"})
+    rawzone, consumer = load(RawzoneSettings, ConsumerSettings)
+    assert (rawzone.endpoint, rawzone.secret_key.get_secret_value()) == ("localhost:9000", "a secret key")
+    assert (consumer.flush_rows, consumer.flush_seconds) == (7, 15.0)
+
+
+def test_all_faults_of_all_groups_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"VOLWATCH_CONSUMER_FLUSH_ROWS": "0", "VOLWATCH_SERVICE_PORT": "http"})
+    monkeypatch.delenv("VOLWATCH_KAFKA_BOOTSTRAP", raising=False)
+    with pytest.raises(Misconfigured) as caught:
+        load(KafkaSettings, ConsumerSettings, ServiceSettings)
+    assert caught.value.faults == [
+        "VOLWATCH_KAFKA_BOOTSTRAP is not set",
+        "VOLWATCH_CONSUMER_FLUSH_ROWS: Input should be greater than or equal to 1",
+        "VOLWATCH_SERVICE_PORT: Input should be a valid integer, unable to parse string as an integer",
+    ]
+
+
+def test_secrets_print_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, RAWZONE)
+    shown = repr(load_one(RawzoneSettings))
+    assert "secret_key=SecretStr('**********')" in shown
+    assert "a secret key" not in shown
+
+
+def test_what_is_given_to_a_process_loads_there_as_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, RAWZONE)
+    rawzone = load_one(RawzoneSettings)
+    variables = as_environment(rawzone)
+    assert variables.items() >= RAWZONE.items()
+    set_all(monkeypatch, variables)
+    assert load_one(RawzoneSettings) == rawzone
+
+
+def test_a_plain_connection_needs_only_its_address() -> None:
+    assert KafkaSettings(bootstrap="kafka:9092").client_config() == {
+        "bootstrap.servers": "kafka:9092",
+        "security.protocol": "PLAINTEXT",
+    }
+
+
+def test_an_authenticated_connection_has_its_name_password_and_authority() -> None:
+    settings = KafkaSettings.model_validate(
+        {
+            "bootstrap": "kafka:9093",
+            "security_protocol": "SASL_SSL",
+            "username": "consumer",
+            "password": "a password",
+            "ca_file": "/etc/ca.pem",
+        }
+    )
+    assert settings.client_config() == {
+        "bootstrap.servers": "kafka:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "consumer",
+        "sasl.password": "a password",
+        "ssl.ca.location": "/etc/ca.pem",
+    }
+
+
+def test_a_group_describes_each_variable() -> None:
+    told = describe(WarehouseSettings)
+    assert "  VOLWATCH_WAREHOUSE_HOST\n      host name, or the folder of a Unix socket; required\n" in told
+    assert "  VOLWATCH_WAREHOUSE_PORT\n      default 5432\n" in told
+    assert told.count("VOLWATCH_WAREHOUSE_") == len(WarehouseSettings.model_fields)
