@@ -5,7 +5,7 @@ Secrets have no default and print as ``***``. All faults of all groups are repor
 
 import os
 from pathlib import Path
-from typing import Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -153,10 +153,10 @@ def load(first: type[_A], second: type[_B], third: type[_C], /) -> tuple[_A, _B,
 @overload
 def load(first: type[_A], second: type[_B], third: type[_C], fourth: type[_D], /) -> tuple[_A, _B, _C, _D]: ...
 @overload
-def load(*groups: type[BaseSettings]) -> tuple[BaseSettings, ...]: ...
+def load(*groups: type[BaseSettings], **options: Any) -> tuple[BaseSettings, ...]: ...
 
 
-def load(*groups: type[BaseSettings], **options: object) -> tuple[BaseSettings, ...]:
+def load(*groups: type[BaseSettings], **options: Any) -> tuple[BaseSettings, ...]:
     """Return one instance of each group, read from the environment; a field given as an option goes before it.
 
     Raises
@@ -177,7 +177,7 @@ def load(*groups: type[BaseSettings], **options: object) -> tuple[BaseSettings, 
     return tuple(loaded)
 
 
-def load_one(group: type[_S], **options: object) -> _S:
+def load_one(group: type[_S], **options: Any) -> _S:
     """Return one group, read from the environment; see ``load``."""
     loaded = load(group, **options)[0]
     assert isinstance(loaded, group)  # noqa: S101 - narrows the type for the checker; load() returns what it was given

@@ -33,14 +33,26 @@ def test_rooms_of_data_are_no_packages(room: str) -> None:
 
 
 def _environment_readers(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and ast.unparse(node.value) == "os":
+    tree = ast.parse(path.read_text("utf-8"))
+    handed_on = set(_handed_on(tree)) if "local" in path.parts else set()
+    for node in ast.walk(tree):
+        named = isinstance(node, ast.Attribute) and ast.unparse(node) in {f"os.{name}" for name in ENVIRONMENT}
+        if named and node not in handed_on:
             yield module_of(path)
         if isinstance(node, ast.ImportFrom) and node.module == "os" and ENVIRONMENT & {one.name for one in node.names}:
             yield module_of(path)
 
 
-def test_only_settings_reads_the_environment() -> None:
+def _handed_on(tree: ast.AST) -> Iterator[ast.expr]:
+    """Yield what is merged whole with other variables, as for a program that is started."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            yield node.left
+        if isinstance(node, ast.Dict):
+            yield from (value for key, value in zip(node.keys, node.values, strict=True) if key is None)
+
+
+def test_only_settings_reads_the_environment_and_only_the_stack_hands_it_on() -> None:
     readers = {found for path in SOURCES for found in _environment_readers(path)}
     assert readers == {"volwatch.settings"}
 

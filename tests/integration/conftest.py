@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from psycopg2 import sql
 
 from volwatch.local.airflow import Airflow
+from volwatch.local.interrupts import interruptible
 from volwatch.local.kafka import create_topics
 from volwatch.local.minio import create_bucket
 from volwatch.local.stack import ROLES, Stack
@@ -25,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> Iterator[None]:
+    """SIGTERM ends the session as Ctrl-C does: the servers are stopped, not left behind."""
+    with interruptible():
+        yield
 
 
 @pytest.fixture(scope="session")

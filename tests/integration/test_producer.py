@@ -19,6 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from tests.fakes import some_trade
+from volwatch.analytics.bars import MARK_CONDITION, OHLC_CONDITION
 from volwatch.local.ports import LOOPBACK, free_port
 from volwatch.rawzone.encode import encode_object
 from volwatch.rawzone.keys import ObjectKey
@@ -171,10 +172,13 @@ def test_bars_are_replayed_and_bad_rows_quarantined(world: World, tmp_path: Path
     file = tmp_path / "bars.csv"
     file.write_text(BARS)
     told = world.replay("--name", "msft", "--ohlc", str(file), "--symbol", "MSFT")
-    assert (told["trades"], told["delivered"], told["rejected"]) == (8, 8, 1)
-    ((_, rows),) = world.trades().items()
+    assert (told["trades"], told["delivered"], told["rejected"]) == (9, 9, 1)
+    ((_, (*rows, mark)),) = world.trades().items()
     assert [trade.price for trade in rows] == [24.02, 24.12, 23.4, 23.54, 23.09, 23.05, 23.46, 23.4]
-    assert {(trade.source, trade.symbol, trade.conditions) for trade in rows} == {("replay-msft", "MSFT", ("ohlc",))}
+    assert {(trade.source, trade.symbol, trade.conditions) for trade in rows} == {
+        ("replay-msft", "MSFT", (OHLC_CONDITION,))
+    }
+    assert (mark.source, mark.symbol, mark.conditions) == ("replay-msft", "MSFT", (MARK_CONDITION,))
     ((_, (bad,)),) = world.messages(world.kafka.quarantine_topic).items()
     assert (bad.key(), bad.headers()) == (b"MSFT", [*KAFKA_HEADERS, ("reason", b"MALFORMED")])
     assert json.loads(value(bad))["high"] == "23.66"
@@ -186,9 +190,9 @@ def test_hours_of_the_raw_zone_are_replayed_as_recorded_under_another_source(wor
     world.rawzone.put(ObjectKey(hour, 0, 0, 999), encode_object(0, list(enumerate(recorded[:1_000]))))
     world.rawzone.put(ObjectKey(hour, 0, 1_000, 2_499), encode_object(0, list(enumerate(recorded))[1_000:]))
     told = world.replay("--name", "monday", "--raw-from", "2026-01-05T15")
-    assert (told["trades"], told["delivered"]) == (2_500, 2_500)
-    ((_, rows),) = world.trades().items()
-    assert {trade.source for trade in rows} == {"replay-monday"}
+    assert (told["trades"], told["delivered"]) == (2_501, 2_501)
+    ((_, (*rows, mark)),) = world.trades().items()
+    assert {trade.source for trade in [*rows, mark]} == {"replay-monday"}
     assert [(t.symbol, t.event_time, t.price, t.size, t.received_at, t.seq) for t in rows] == [
         (t.symbol, t.event_time, t.price, t.size, t.received_at, t.seq) for t in recorded
     ]
@@ -200,4 +204,4 @@ def test_a_speed_makes_a_replay_take_its_time(world: World) -> None:
     world.rawzone.put(ObjectKey(hour, 0, 0, 20), encode_object(0, list(enumerate(recorded))))
     begun = time.monotonic()
     told = world.replay("--name", "m", "--raw-from", "2026-01-05T15", "--speed", "0.5")
-    assert (told["delivered"], time.monotonic() - begun > 2.0 / 0.5) == (21, True)
+    assert (told["delivered"], time.monotonic() - begun > 2.0 / 0.5) == (22, True)

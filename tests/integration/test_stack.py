@@ -189,3 +189,35 @@ def test_servers_that_run_already_are_used_and_not_started(
 def test_airflow_serves_its_pages_and_needs_no_password(airflow: Airflow) -> None:
     with urllib.request.urlopen(f"{airflow.url}/api/v2/dags", timeout=10) as answer:  # noqa: S310 - our own http address
         assert answer.status == 200
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    return found
+
+
+@pytest.mark.parametrize("until", ["PostgreSQL is ready", "Ctrl-C stops it"])
+def test_sigterm_ends_the_platform_without_a_process_left(folder: Path, until: str) -> None:
+    command = [sys.executable, "-m", "volwatch.cli", "local", "up", "--no-airflow", "--folder", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as platform:
+        assert platform.stdout is not None
+        told = next(line for line in platform.stdout if until in line)
+        running = descendants(platform.pid)
+        platform.terminate()
+        rest = platform.stdout.read()
+    assert (platform.returncode, until in told) == (0, True)
+    assert "the data stay in" in rest
+    assert running != []
+    assert alive(running) == []
+
+
+def test_the_platform_ends_with_exit_code_1_naming_the_part_that_ended(folder: Path) -> None:
+    command = [sys.executable, "-m", "volwatch.cli", "local", "up", "--no-airflow", "--folder", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as platform:
+        assert platform.stdout is not None
+        next(line for line in platform.stdout if "Ctrl-C stops it" in line)
+        [minio] = [process for process in descendants(platform.pid) if process.name() == "minio"]
+        minio.kill()
+        rest = platform.stdout.read()
+    assert platform.returncode == 1
+    assert "minio ended with exit code -9" in rest

@@ -62,6 +62,8 @@ class Subscription:
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "partition.assignment.strategy": "cooperative-sticky",
+            # A killed member's partitions stand still for so long; beats are sent beside the loop, so that it suffices.
+            "session.timeout.ms": 10_000,
             "queued.max.messages.kbytes": 32_768,
             "error_cb": _log_error,
         }

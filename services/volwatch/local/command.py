@@ -9,6 +9,7 @@ from volwatch.errors import Transient
 
 # Action -> (module, one line of help). Each module has add_arguments(parser) and run(args), as that of a command has.
 ACTIONS = {
+    "demo": ("volwatch.local.demo", "run the whole platform, inject a spike and await its alert"),
     "up": ("volwatch.local.up", "run the whole platform until Ctrl-C"),
     "fetch": ("volwatch.local.fetch_command", "download and build what the platform needs, once for each user"),
 }

@@ -16,15 +16,18 @@ class Service(Server):
     """One stage of the platform. ``start`` waits until it says that it is ready, ``launch`` does not."""
 
     def __init__(
-        self, processes: Processes, name: str, arguments: list[str], environment: Mapping[str, str], port: int
+        self,
+        processes: Processes,
+        name: str,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        ports: tuple[int, int],
     ) -> None:
         self.name = name
         super().__init__(processes)
         self._arguments = arguments
-        self._port = port
-        group = "DASHBOARD" if self._stage == _DASHBOARD else "SERVICE"
-        place = {f"VOLWATCH_{group}_HOST": LOOPBACK, f"VOLWATCH_{group}_PORT": str(port)}
-        self._environment = {**environment, **place}
+        self._service_port, self._dashboard_port = ports
+        self._environment = {**environment, **_places(SERVICE=self._service_port, DASHBOARD=self._dashboard_port)}
 
     @property
     def _stage(self) -> str:
@@ -33,7 +36,7 @@ class Service(Server):
     @property
     def url(self) -> str:
         """Where its pages are: the dashboard's, or /metrics, /healthz and /readyz."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{LOOPBACK}:{self._dashboard_port if self._stage == _DASHBOARD else self._service_port}"
 
     @property
     def address(self) -> str:
@@ -64,3 +67,8 @@ class Service(Server):
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _places(**ports: int) -> dict[str, str]:
+    hosts = {f"VOLWATCH_{group}_HOST": LOOPBACK for group in ports}
+    return hosts | {f"VOLWATCH_{group}_PORT": str(port) for group, port in ports.items()}

@@ -39,12 +39,7 @@ from volwatch.settings import (
 from volwatch.warehouse import provision
 from volwatch.warehouse.migrations import migrate
 
-ROLES = {
-    "owner": provision.OWNER,
-    "pipeline": provision.PIPELINE,
-    "dashboard": provision.DASHBOARD,
-    "readonly": provision.READONLY,
-}
+ROLES = {role.removeprefix("volwatch_"): role for role in (provision.OWNER, *provision.STAGES)}
 _ROLE_OF_STAGE = {"dashboard": "dashboard", "migrate": "owner"}
 
 _Own = TypeVar("_Own", bound=Server)
@@ -148,7 +143,7 @@ class Stack:
         """
         name = name or stage
         environment = {**self._inherited, **self.environment(_ROLE_OF_STAGE.get(stage, "pipeline")), **(env or {})}
-        service = Service(self._processes, name, [stage, *arguments], environment, self._port())
+        service = Service(self._processes, name, [stage, *arguments], environment, (self._port(), self._port()))
         service.launch()
         self._services[name] = service
         return service

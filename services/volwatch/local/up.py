@@ -43,10 +43,11 @@ def _start(stack: Stack, console: Console, *, airflow: bool) -> None:
     with console.status("starting Airflow"):
         stack.wait_airflow()
     console.print(_addresses(stack, services, airflow=airflow))
+    console.print("everything runs; Ctrl-C stops it")
 
 
 def _addresses(stack: Stack, services: list[Service], *, airflow: bool) -> Table:
-    table = Table(title=f"volwatch in {stack.folder}; Ctrl-C stops it")
+    table = Table()
     table.add_column("part")
     table.add_column("address")
     warehouse = stack.warehouse_settings("dashboard")

@@ -13,13 +13,11 @@ from datetime import datetime
 
 import numpy as np
 
+from volwatch.analytics.bars import OHLC_CONDITION
 from volwatch.analytics.calendars import Calendar
 from volwatch.errors import BadTrade, Misconfigured
 from volwatch.producer.source import Rejected
 from volwatch.trade import Trade
-
-CONDITIONS = ("ohlc",)
-"""Marks prints that stand for a bar's extremes: their number says nothing about how much was traded."""
 
 _PRICES = ("open", "high", "low", "close")
 _MINUTE_MS = 60_000
@@ -61,7 +59,7 @@ def ohlc_trades(lines: Iterable[str], symbol: str, source: str, calendar: Calend
             yield Rejected(symbol, error.reason, record.encode())
     prints = (point for start_ms in sorted(bars) for point in _prints(bars[start_ms]))
     for seq, (time_ms, price, size) in enumerate(prints):
-        yield Trade(source, symbol, time_ms, price, size, CONDITIONS, None, time_ms + 1, seq)
+        yield Trade(source, symbol, time_ms, price, size, (OHLC_CONDITION,), None, time_ms + 1, seq)
 
 
 def _missing_columns(names: Iterable[str]) -> list[str]:

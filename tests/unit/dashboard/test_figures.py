@@ -4,7 +4,7 @@ from datetime import timedelta
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import figures
@@ -45,13 +45,13 @@ def test_volatility_is_drawn_in_per_cent_with_the_estimator_and_its_window_named
 def test_a_missing_value_is_a_gap_and_tells_its_reason() -> None:
     line, missing = figures.volatility_figure(some_estimates("cc", [0.2, None, 0.3]), SHOWN, "r").data
     assert values(line) == [20.0, None, 30.0]
-    assert list(pd.to_datetime(missing.x)) == [pd.Timestamp(NEWEST_BAR - timedelta(minutes=1))]
+    assert list(pd.to_datetime(missing.x, utc=True)) == [pd.Timestamp(NEWEST_BAR - timedelta(minutes=1))]
     assert list(missing.text) == ["INSUFFICIENT_DATA: too few bars yet: the window is still filling"]
 
 
 def test_annualisations_in_one_chart_are_refused() -> None:
     mixed = pd.concat([some_estimates(annualisation="US_DAILY"), some_estimates(annualisation="CRYPTO_1M")])
-    with pytest.raises(ValueError, match="CRYPTO_1M.*US_DAILY.*do not belong in one chart"):
+    with pytest.raises(ValueError, match=r"CRYPTO_1M.*US_DAILY.*do not belong in one chart"):
         figures.volatility_figure(mixed, SHOWN, "r")
 
 
@@ -61,6 +61,7 @@ def test_a_line_does_not_bridge_a_hole_in_time() -> None:
     assert values(line) == [10.0] * 5 + [None] + [10.0] * 10
 
 
+@settings(max_examples=15)  # a figure takes a hundredth of a second to make
 @given(st.lists(st.booleans(), min_size=3, max_size=40).filter(any))
 def test_every_value_is_drawn_once_and_in_order(kept: list[bool]) -> None:
     rows = some_estimates("cc", [place / 100 for place in range(len(kept))])[kept]
@@ -70,7 +71,7 @@ def test_every_value_is_drawn_once_and_in_order(kept: list[bool]) -> None:
 
 def test_an_alert_is_marked_above_its_onset_bar_and_its_sentence_is_text() -> None:
     markers = figures.price_figure(some_bars(), alerts_of("<b>x</b>"), SHOWN, "r").data[-1]
-    assert list(pd.to_datetime(markers.x)) == [pd.Timestamp(some_alert().onset_bar)]
+    assert list(pd.to_datetime(markers.x, utc=True)) == [pd.Timestamp(some_alert().onset_bar)]
     assert markers.text[0].startswith("HIGH OPEN: &lt;b&gt;x&lt;/b&gt; 14:56Z")
 
 

@@ -100,6 +100,15 @@ def test_nothing_trades_in_a_halt_and_it_reopens_with_the_jump() -> None:
     assert (path[20] - path[19]) / traits.sigma_minute[0] == pytest.approx(15.0, abs=3.0)
 
 
+def test_a_halt_lets_no_variance_run_up() -> None:
+    traits = draw_traits(SCENARIOS["gbm"], 7, 60, 60.0)
+    halts = [Event(symbol, "halt", 1_200, 1_800, 0.0, (Phase(600, 1_200, halted=True),)) for symbol in range(60)]
+    blocks, _ = run(traits, 21, halts)
+    paths = np.array([sampled(blocks, symbol, 60_000, 21) for symbol in range(60)])
+    over_the_halt = (paths[:, 20] - paths[:, 9]) / traits.sigma_minute
+    assert np.sqrt(np.mean(over_the_halt**2)) == pytest.approx(1.0, abs=0.25)
+
+
 def test_a_calm_minute_spans_many_cents() -> None:
     traits = draw_traits(SCENARIOS["calm"], 1, 1_000, 5_000.0)
     annual = traits.sigma_minute * np.sqrt(365 * 1_440)

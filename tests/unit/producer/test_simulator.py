@@ -51,6 +51,13 @@ def test_it_is_cut_into_blocks_that_change_nothing_at_any_rate(rate: float) -> N
     assert read_at(simulator(rate=rate), range(START_MS, START_MS + 2_001, 50)) == whole
 
 
+def test_a_trade_received_after_the_end_of_its_block_comes_with_the_next_one() -> None:
+    trades, _ = read_until(simulator(rate=40_000.0), START_MS + 2_999)
+    by_second = [[trade for trade in trades if (trade.event_time - START_MS) // 1_000 == second] for second in range(2)]
+    assert [len(rows) for rows in by_second] == pytest.approx([40_000, 40_000], rel=0.01)
+    assert all(any(trade.received_at // 1_000 > trade.event_time // 1_000 for trade in rows) for rows in by_second)
+
+
 def test_another_seed_or_scenario_is_another_market() -> None:
     other = Simulator("mixed", 8, 6, 20.0, START_MS, history_days=1, first_seq=1_000)
     assert read_until(other, START_MS + SPAN_MS)[0] != WHOLE[0]

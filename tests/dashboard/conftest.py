@@ -1,0 +1,69 @@
+"""A real PostgreSQL with the schema and roles of production, for the reader and for the browser."""
+
+import random
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from psycopg2 import sql
+
+from tests.dashboard.rows import Rows
+from volwatch.local.passwords import Passwords
+from volwatch.local.ports import free_port
+from volwatch.local.postgres import Postgres
+from volwatch.local.process import Processes
+from volwatch.settings import WarehouseSettings, inherited_environment
+from volwatch.warehouse import provision
+from volwatch.warehouse.connection import connect
+from volwatch.warehouse.migrations import migrate
+from volwatch.warehouse.reader import Reader, open_reader
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A database of a test's own: how the dashboard reaches it, and the rows that a pipeline would write."""
+
+    settings: WarehouseSettings
+    rows: Rows
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="volwatch-"))
+    processes = Processes(folder)
+    passwords = Passwords(folder / "passwords.json")
+    server = Postgres(processes, inherited_environment(), free_port(random.SystemRandom()), passwords, durable=False)
+    try:
+        server.start()
+        with server.admin() as admin:
+            provision.provision(admin, {role: server.password(role) for role in provision.ROLES})
+        yield server
+    finally:
+        server.stop()
+        processes.release()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def warehouse(postgres: Postgres) -> Iterator[Warehouse]:
+    database = f"volwatch_{uuid.uuid4().hex[:8]}"
+    with postgres.admin() as admin:
+        provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
+    migrate(postgres.settings(provision.OWNER, database))
+    writer = connect(postgres.settings("volwatch_pipeline", database), application_name="test")
+    writer.autocommit = True
+    yield Warehouse(postgres.settings("volwatch_dashboard", database), Rows(writer))
+    writer.close()
+    with postgres.admin() as admin, admin.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@pytest.fixture
+def reader(warehouse: Warehouse) -> Iterator[Reader]:
+    opened = open_reader(warehouse.settings, connections=2, application_name="test")
+    yield opened
+    opened.close()

@@ -1,0 +1,239 @@
+"""The reader on a real PostgreSQL, under the dashboard's own role."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+
+from tests.dashboard.conftest import Warehouse
+from volwatch.errors import Transient
+from volwatch.local.postgres import Postgres
+from volwatch.warehouse.connection import connect
+from volwatch.warehouse.reader import Reader, open_reader
+from volwatch.warehouse.readings import AlertFilter, Series
+
+pytestmark = pytest.mark.integration
+
+AAPL, NVDA = Series("simulator", "AAPL"), Series("simulator", "NVDA")
+REPLAYED = Series("replay-x", "AAPL")
+
+
+def listed(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
+    return [list(row) for row in frame[list(columns)].itertuples(index=False)]
+
+
+def test_an_empty_warehouse_answers_every_question(reader: Reader) -> None:
+    now = datetime.now(UTC)
+    asked = (AAPL, now - timedelta(hours=1), now)
+    freshness = reader.freshness()
+    assert (freshness.newest_event, freshness.event_age_seconds, freshness.run_age_seconds) == (None, None, None)
+    assert reader.series() == []
+    assert reader.newest_bar(AAPL, 60) is None
+    frames = [
+        reader.overview(60),
+        reader.bars(*asked, 60),
+        reader.volatility(*asked, 60, ("cc",)),
+        reader.signals(*asked),
+        reader.alerts(AlertFilter(), 10),
+        reader.hops(),
+        reader.runs(10),
+        reader.positions(),
+        reader.quarantine(),
+        reader.reconciliation(),
+    ]
+    assert [len(frame) for frame in frames] == [0] * len(frames)
+    assert reader.totals().open_alerts == {"LOW": 0, "MEDIUM": 0, "HIGH": 0}
+
+
+def test_ages_are_those_of_the_server(warehouse: Warehouse, reader: Reader) -> None:
+    warehouse.rows.run(timedelta(minutes=10))
+    freshness = reader.freshness()
+    assert freshness.event_age_seconds == pytest.approx(605, abs=5)
+    assert freshness.run_age_seconds == pytest.approx(600, abs=5)
+
+
+def test_the_newest_event_is_not_that_of_a_replay_that_ran_last(warehouse: Warehouse, reader: Reader) -> None:
+    warehouse.rows.run(timedelta(minutes=2))
+    warehouse.rows.run(timedelta(minutes=1), newest_event=datetime(2020, 1, 2, tzinfo=UTC))
+    assert reader.freshness().event_age_seconds == pytest.approx(125, abs=5)
+
+
+def test_every_series_is_found_once(warehouse: Warehouse, reader: Reader) -> None:
+    for series in (NVDA, AAPL, REPLAYED):
+        for minutes_ago in (0, 1, 50_000):
+            warehouse.rows.bar(series, minutes_ago)
+    assert reader.series() == [REPLAYED, AAPL, NVDA]
+
+
+def test_the_overview_takes_the_newest_of_everything(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    for minutes_ago, close in enumerate((104.0, 102.0, 101.0, 80.0)):
+        rows.bar(AAPL, minutes_ago, close)
+        rows.estimate(AAPL, minutes_ago, value=0.2 + minutes_ago)
+        rows.signal(AAPL, minutes_ago, statistic=minutes_ago + 1.0)
+    rows.estimate(AAPL, window_bars=390, value=9.0)
+    rows.estimate(AAPL, estimator="ewma", value=None, null_reason="INSUFFICIENT_DATA")
+    rows.alert(AAPL, state="ESCALATED")
+    rows.alert(AAPL, minutes_ago=3, state="CLOSED")
+    overview = reader.overview(bars=3)
+    columns = ("symbol", "close", "closes", "cc", "ewma_null_reason", "statistic", "threshold", "alert_state")
+    assert listed(overview, *columns) == [
+        ["AAPL", 104.0, [101.0, 102.0, 104.0], 0.2, "INSUFFICIENT_DATA", 1.0, 3.7, "ESCALATED"]
+    ]
+    assert overview["change_all_bars"][0] == pytest.approx(104 / 101 - 1)
+    assert overview["change_last_bar"][0] == pytest.approx(0.0010005, rel=1e-4)
+
+
+def test_what_is_missing_in_the_overview_is_none(warehouse: Warehouse, reader: Reader) -> None:
+    warehouse.rows.bar(AAPL)
+    overview = reader.overview(60)
+    assert listed(overview, "cc_null_reason", "statistic_null_reason", "alert_state") == [[None, None, None]]
+    assert pd.isna(overview["cc"][0])
+
+
+def test_bars_are_those_of_the_series_in_the_range_oldest_first(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    for series in (AAPL, REPLAYED, NVDA):
+        for minutes_ago in range(4):
+            rows.bar(series, minutes_ago, close=100.0 + minutes_ago)
+    found = reader.bars(AAPL, rows.minute - timedelta(minutes=2), rows.minute, 60)
+    assert listed(found, "bar_start", "close") == [
+        [pd.Timestamp(rows.minute - timedelta(minutes=back)), 100.0 + back] for back in (2, 1)
+    ]
+
+
+def test_of_two_models_the_newer_estimate_is_read(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.estimate(AAPL, model_version="10", value=0.2, updated_at=rows.minute - timedelta(days=1))
+    rows.estimate(AAPL, model_version="9", value=0.3)
+    rows.estimate(AAPL, estimator="yang-zhang")
+    found = reader.volatility(AAPL, rows.minute, rows.minute + timedelta(minutes=1), 60, ("cc",))
+    assert listed(found, "estimator", "value") == [["cc", 0.3]]
+
+
+def test_alerts_pass_the_whole_filter(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    wanted = rows.alert(AAPL, minutes_ago=5, state="CLOSED", severity="LOW")
+    rows.alert(AAPL, minutes_ago=5, kind="REOPEN", state="CLOSED", severity="HIGH")
+    rows.alert(AAPL, minutes_ago=9, state="CLOSED", severity="LOW")
+    rows.alert(NVDA, minutes_ago=5, state="CLOSED", severity="LOW")
+    rows.alert(REPLAYED, minutes_ago=5, state="CLOSED", severity="LOW")
+    rows.alert(AAPL, severity="LOW")
+    start = rows.minute - timedelta(minutes=6)
+    asked = AlertFilter(("CLOSED", "RETRACTED"), ("LOW",), "simulator", "AAPL", start, rows.minute)
+    assert reader.alerts(asked, 10)["alert_id"].tolist() == [wanted]
+    assert len(reader.alerts(AlertFilter(), 10)) == 6
+    assert len(reader.alerts(AlertFilter(), 2)) == 2
+
+
+@pytest.mark.parametrize("symbol", ["'; DROP TABLE stock_alerts; --", "<script>alert(1)</script>", "%s", "100%"])
+def test_names_are_parameters(warehouse: Warehouse, reader: Reader, symbol: str) -> None:
+    series = Series("simulator", symbol)
+    warehouse.rows.bar(series)
+    warehouse.rows.alert(series)
+    assert reader.series() == [series]
+    assert reader.alerts(AlertFilter(symbol=symbol), 10)["symbol"].tolist() == [symbol]
+
+
+def test_an_acknowledgement_is_written_once_with_who_and_when(warehouse: Warehouse, reader: Reader) -> None:
+    alert_id = warehouse.rows.alert(AAPL)
+    assert [reader.acknowledge(alert_id, "Ada", "earnings"), reader.acknowledge(alert_id, "Bob", None)] == [True, False]
+    alert = reader.alert(alert_id)
+    assert alert is not None
+    assert alert.acknowledged_at is not None
+    assert (alert.acknowledged_by, alert.note, dict(alert.why)) == ("Ada", "earnings", {"statistic": 6.2, "trades": 57})
+    assert datetime.now(UTC) - alert.acknowledged_at < timedelta(minutes=1)
+    events = reader.alert_events(alert_id)
+    assert listed(events, "event", "actor", "detail") == [
+        ["ACKNOWLEDGED", "Ada", "earnings"],
+        ["OPEN", "pipeline", None],
+    ]
+
+
+def test_the_hops_count_the_last_day_and_tell_when_each_last_had_rows(warehouse: Warehouse, reader: Reader) -> None:
+    warehouse.rows.run(timedelta(days=2), bars=1000)
+    warehouse.rows.run(timedelta(minutes=5), alerts=3)
+    warehouse.rows.run(timedelta(minutes=1), bars=7)
+    hops = reader.hops()
+    assert listed(hops, "hop", "rows_1d", "rows_last_run") == [
+        ["raw objects read", 12, 6],
+        ["trades loaded", 1200, 600],
+        ["trades rejected", 4, 2],
+        ["bars written", 17, 7],
+        ["volatility rows written", 120, 60],
+        ["alert changes", 3, 0],
+    ]
+    assert hops["age_seconds"].round(-1).tolist() == [60.0] * 5 + [300.0]
+
+
+def test_a_position_shows_its_newest_object(warehouse: Warehouse, reader: Reader) -> None:
+    warehouse.rows.position(0, 200, gaps=4)
+    warehouse.rows.position(1, 0)
+    warehouse.rows.raw_object("a", 0, 0, 99)
+    warehouse.rows.raw_object("b", 0, 100, 199)
+    assert listed(reader.positions(), "kafka_partition", "next_offset", "gaps", "object_key") == [
+        [0, 200, 4, "b"],
+        [1, 0, 0, None],
+    ]
+
+
+def test_quarantine_is_counted_by_reason_with_the_newest_example(warehouse: Warehouse, reader: Reader) -> None:
+    for offset, (reason, record) in enumerate([("MALFORMED", "x"), ("BAD_PRICE", "0"), ("BAD_PRICE", "-1")]):
+        warehouse.rows.rejected(offset, reason, record)
+    assert listed(reader.quarantine(), "reason", "rows_1d", "record") == [["BAD_PRICE", 2, "-1"], ["MALFORMED", 1, "x"]]
+
+
+def test_the_totals_are_of_the_newest_reconciliation_and_of_all_runs(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.run(timedelta(days=2))
+    rows.run()
+    rows.position(0, 10, gaps=3)
+    rows.reconciliation(rows.minute - timedelta(days=1), 0, missing_raw=99, unloaded=0)
+    rows.reconciliation(rows.minute, 0, missing_raw=5, unloaded=0)
+    rows.reconciliation(rows.minute, 1, missing_raw=0, unloaded=2)
+    rows.alert(AAPL)
+    rows.alert(NVDA, state="ESCALATED", severity="LOW")
+    rows.alert(NVDA, minutes_ago=9, state="CLOSED")
+    totals = reader.totals()
+    assert totals.rows == {"loaded": 1200, "rejected": 4}
+    assert totals.open_alerts == {"LOW": 1, "MEDIUM": 0, "HIGH": 1}
+    assert (totals.load_gaps, totals.reconcile_difference_rows) == (3, 7)
+
+
+def test_the_session_cannot_write(warehouse: Warehouse) -> None:
+    connection = connect(warehouse.settings, application_name="test")
+    with connection, connection.cursor() as cursor, pytest.raises(InsufficientPrivilege):
+        cursor.execute("DELETE FROM stock_alerts")
+    connection.set_session(readonly=True)
+    with connection.cursor() as cursor, pytest.raises(ReadOnlySqlTransaction):
+        cursor.execute("SELECT acknowledge_alert(gen_random_uuid(), 'x')")
+    connection.close()
+
+
+def test_a_lost_connection_is_replaced_at_the_next_question(
+    warehouse: Warehouse, reader: Reader, postgres: Postgres
+) -> None:
+    warehouse.rows.run()
+    reader.freshness()
+    with postgres.admin() as admin, admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'volwatch_dashboard' AND datname = %s",
+            (warehouse.settings.database,),
+        )
+    assert reader.freshness().last_run is not None
+
+
+def test_a_schema_that_is_not_there_yet_is_worth_waiting_for(postgres: Postgres) -> None:
+    settings = postgres.settings("postgres", "postgres")
+    reader = open_reader(settings, connections=1, application_name="test")
+    with pytest.raises(Transient, match="pipeline_runs"):
+        reader.freshness()
+    reader.close()
+
+
+def test_a_server_that_is_away_is_transient(warehouse: Warehouse) -> None:
+    nowhere = warehouse.settings.model_copy(update={"port": 1})
+    with pytest.raises(Transient):
+        open_reader(nowhere, connections=1, application_name="test").freshness()
