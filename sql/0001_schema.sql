@@ -94,7 +94,7 @@ CREATE TABLE stock_alerts (
     why               jsonb            NOT NULL,
     config_hash       text             NOT NULL,
     detected_at       timestamptz      NOT NULL,                      -- watermark of the data at which it opened
-    recorded_at       timestamptz      NOT NULL DEFAULT now(),        -- when the row was first written
+    recorded_at       timestamptz      NOT NULL DEFAULT clock_timestamp(), -- when the row was first written
     closed_at         timestamptz,                                    -- end of the bar that closed it
     acknowledged_by   text,
     acknowledged_at   timestamptz,
@@ -167,7 +167,7 @@ CREATE TABLE watchlist (                                              -- what is
 CREATE TABLE pipeline_runs (
     run_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at     timestamptz NOT NULL,
-    finished_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     objects        integer     NOT NULL,
     rows_loaded    bigint      NOT NULL,
     rows_rejected  bigint      NOT NULL,

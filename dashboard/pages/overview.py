@@ -82,15 +82,15 @@ def _series(reader: DashboardReader, display: Display) -> None:
 def _figures(table: pd.DataFrame) -> None:
     alerting = table["state"].isin(_ORDER).sum()
     highest = table["statistic"].max()
-    volatility = table["ewma"].median()
+    silent = (~table["state"].isin([*_ORDER, wording.CALM])).sum()
     for column, label, value in zip(
         st.columns(4),
-        ("Series", "Alerting now", "Highest S", "Median volatility (EWMA)"),
+        ("Series", "Alerting now", "Highest S", "Stale or not judged"),
         (
             f"{len(table)}",
             f"{alerting}",
             "–" if pd.isna(highest) else f"{highest:.2f}",
-            "–" if pd.isna(volatility) else f"{volatility:.1%}",
+            f"{silent}",
         ),
         strict=True,
     ):

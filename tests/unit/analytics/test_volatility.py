@@ -1,0 +1,168 @@
+"""Estimators against 50-digit values, hand-worked cases, and a naive definition."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from volwatch.analytics.calendars import calendar_named
+from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.engine import Engine
+from volwatch.analytics.results import Volatility
+from volwatch.analytics.trades import Trades
+from volwatch.analytics.volatility import (
+    LN2,
+    Windows,
+    bar_terms,
+    close_to_close,
+    log_ratio,
+    masked_median,
+    mean_term,
+    null_reason,
+    zero_mean,
+)
+
+DATA = Path(__file__).parents[2] / "data"
+ALL = np.ones((1, 4), np.bool_)
+ORACLE = {
+    "cc": "close_nret",
+    "cc0": "rms_nret",
+    "parkinson": "parkinson",
+    "garman-klass": "garman_klass",
+    "rogers-satchell": "rogers_satchell",
+    "gk-yang-zhang": "gk_yz",
+    "yang-zhang": "yang_zhang",
+}
+
+
+def ohlc_trades(frame: pd.DataFrame) -> Trades:
+    """Return four prints per day inside the session, and a mark that makes the last day final."""
+    dates = frame["date"].to_numpy("datetime64[D]")
+    opened, closed = calendar_named("XNYS").session_bounds_ms(dates)
+    times = np.stack([opened, opened + 60_000, opened + 120_000, closed - 1], axis=1).ravel()
+    prices = frame[["open", "high", "low", "close"]].to_numpy(np.float64).ravel()
+    n = len(times) + 1
+    times = np.append(times, times[-1] + 300_000)
+    return Trades(
+        series=(("replay-msft", "MSFT"),),
+        code=np.zeros(n, np.int32),
+        event_time=times,
+        received_at=times,
+        price=np.append(prices, prices[-1]),
+        size=np.ones(n),
+        conditions=(("ohlc",), ("mark",)),
+        condition_code=np.append(np.zeros(n - 1, np.int32), np.int32(1)),
+        offset=np.arange(n, dtype=np.int64),
+    )
+
+
+@pytest.fixture(scope="module")
+def daily() -> Volatility:
+    """Return the engine's daily volatility of the real series."""
+    result = Engine(EngineConfig()).process(ohlc_trades(pd.read_csv(DATA / "ohlc_msft_daily.csv")))
+    return result.volatility[2]
+
+
+def column(daily: Volatility, estimator: str) -> pd.Series:
+    """Return one estimator by date."""
+    days = daily.start.astype("datetime64[ms]").astype("datetime64[D]").astype(str)
+    return pd.Series(daily.value[:, daily.estimators.index(estimator)], index=days)
+
+
+@pytest.mark.parametrize("estimator", sorted(ORACLE))
+def test_daily_estimators_equal_the_fifty_digit_values(daily: Volatility, estimator: str) -> None:
+    expected = pd.read_csv(DATA / "mpvol_msft_daily_n20_N252.csv", index_col="date")[ORACLE[estimator]].dropna()
+    ours = column(daily, estimator)[expected.index]
+    assert len(expected) > 2_490
+    np.testing.assert_allclose(ours.to_numpy(), expected.to_numpy(), rtol=1e-12, atol=0)
+
+
+def test_daily_ewma_equals_the_normalised_recursion(daily: Volatility) -> None:
+    expected = pd.read_csv(DATA / "ewma_msft_daily.csv", index_col="date")["normalised_lam0.94"]
+    ours = column(daily, "ewma").dropna()
+    np.testing.assert_allclose(ours.to_numpy(), np.sqrt(252 * expected[ours.index].to_numpy()), rtol=1e-12)
+
+
+def test_rolling_sharpe_equals_empyrical(daily: Volatility) -> None:
+    """On adj_close the ratios would match to the last date; the series has no split, only dividends differ."""
+    frame = pd.read_csv(DATA / "ohlc_msft_daily.csv")
+    adjusted = frame.assign(**dict.fromkeys(("open", "high", "low", "close"), frame["adj_close"]))
+    result = Engine(EngineConfig()).process(ohlc_trades(adjusted)).volatility[2]
+    expected = pd.read_csv(DATA / "rolling_sharpe63_empyrical_msft_daily.csv", index_col=0).iloc[:, 0].dropna()
+    np.testing.assert_allclose(column(result, "sharpe")[expected.index].to_numpy(), expected.to_numpy(), rtol=1e-9)
+
+
+def test_the_log_return_keeps_its_digits_on_huge_prices() -> None:
+    before, after = np.array([1e8]), np.array([1e8 + 0.01])
+    exact = 1e-10 - 0.5e-20
+    assert log_ratio(after, before)[0] == pytest.approx(exact, rel=1e-6)
+
+
+def test_close_to_close_by_hand() -> None:
+    """(-1.5, -0.5, 0.5, 1.5) around the mean: sum of squares 5, over n - 1 = 3."""
+    assert close_to_close(np.array([[1.0, 2.0, 3.0, 4.0]]), np.ones((1, 4)), ALL).tolist() == [5 / 3]
+
+
+def test_zero_mean_by_hand() -> None:
+    assert zero_mean(np.array([[1.0, 2.0, 3.0, 4.0]]), np.ones((1, 4)), ALL).tolist() == [7.5]
+
+
+def test_elapsed_time_shares_a_return_over_its_bars() -> None:
+    """One return of 2 over 4 bars has variance 2²/4 = 1 per bar."""
+    assert zero_mean(np.array([[2.0]]), np.array([[4.0]]), np.ones((1, 1), np.bool_)).tolist() == [1.0]
+
+
+def test_range_terms_by_hand() -> None:
+    """O=C=1, H=e, L=1/e: ln(H/L)=2; the Rogers–Satchell term is 1·1 + (−1)(−1) = 2."""
+    one = np.ones(1)
+    terms = bar_terms((one, one * np.e, one / np.e, one), one, one)
+    assert terms.parkinson[0] == pytest.approx(4.0, rel=1e-14)
+    assert terms.garman_klass[0] == pytest.approx(2.0, rel=1e-14)
+    assert terms.rogers_satchell[0] == pytest.approx(2.0, rel=1e-14)
+
+
+def test_a_one_way_bar_has_no_rogers_satchell_variance() -> None:
+    """A one-bar crash is invisible to it: never a spike detector."""
+    terms = bar_terms((np.array([2.0]), np.array([2.0]), np.array([1.0]), np.array([1.0])), np.ones(1), np.ones(1))
+    assert terms.rogers_satchell.tolist() == [0.0]
+
+
+def test_a_spike_that_left_the_window_leaves_nothing_behind() -> None:
+    quiet = np.full((1, 20), 1e-9) * np.arange(20) % 3e-9
+    assert close_to_close(quiet, np.ones((1, 20)), np.ones((1, 20), np.bool_))[0] < 1e-17
+
+
+def test_few_trades_make_a_range_estimator_null() -> None:
+    counts = np.ones((1, 20), np.bool_)
+    few = Windows({}, counts, np.full((1, 20), 19.0))
+    many = Windows({}, counts, np.full((1, 20), 20.0))
+    value, n = np.array([0.1]), np.array([20])
+    assert [null_reason("parkinson", windows, value, n, 10).tolist() for windows in (few, many)] == [[3], [0]]
+    assert null_reason("cc", few, value, n, 10).tolist() == [0]
+
+
+@given(
+    values=arrays(np.float64, (3, 7), elements=st.floats(-1e6, 1e6)),
+    counts=arrays(np.bool_, (3, 7)),
+)
+def test_the_masked_median_is_the_median_of_what_counts(values: np.ndarray, counts: np.ndarray) -> None:
+    expected = [np.median(row[mask]) if mask.any() else np.nan for row, mask in zip(values, counts, strict=True)]
+    np.testing.assert_array_equal(masked_median(values, counts), expected)
+
+
+@given(terms=arrays(np.float64, (2, 9), elements=st.floats(-1e3, 1e3)), scale=st.sampled_from([0.5, 2.0, 4.0]))
+def test_variance_scales_with_the_square(terms: np.ndarray, scale: float) -> None:
+    counts, elapsed = np.ones((2, 9), np.bool_), np.ones((2, 9))
+    np.testing.assert_allclose(
+        close_to_close(terms * scale, elapsed, counts), close_to_close(terms, elapsed, counts) * scale**2, rtol=1e-9
+    )
+
+
+def test_what_does_not_count_does_not_matter() -> None:
+    counts = np.array([[True, True, False]])
+    assert mean_term(np.array([[1.0, 3.0, np.nan]]), counts).tolist() == [2.0]
+    assert pytest.approx(0.6931471805599453, rel=1e-16) == LN2
