@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo until its time is over (0 or 1), a hop breaks (1), or Ctrl-C (0 or 1, by what had come by then)."""
+    """Run the demo until its time is over (0 or 1), a hop breaks (1), or Ctrl-C (0)."""
     console = Console()
     shutil.rmtree(args.folder, ignore_errors=True)
     began = time.monotonic()
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             return demo.watch(args.seconds)
         except KeyboardInterrupt:
             console.print("stopped")
-            return 130
+            return 0
 
 
 @dataclass
@@ -119,10 +119,10 @@ class Demo:
                 self._show(live, watch)
                 time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
         fault = fault or self._verdict(watch)
-        self.console.print(self._table(watch))
+        self.console.print(self._table(watch), soft_wrap=True)
         self._tell(self._told_spike())
         if fault is not None:
-            self.console.print(f"FAILED: {fault}", style="bold red", markup=False, highlight=False)
+            self.console.print(f"FAILED: {fault}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         return 0 if fault is None else 1
 
     def _look(self, watch: Watch) -> str | None:
@@ -158,6 +158,8 @@ class Demo:
                 if self.spike is not None and self.spike.alert is None:
                     minute = self.spike.injected_at.replace(second=0, microsecond=0)
                     self.spike.alert = first_alert(cursor, SOURCE, SPIKE_SYMBOL, minute)
+                    if self.spike.alert is not None:
+                        self._tell(self._told_spike())
         except (Transient, psycopg2.Error):
             return {}
         rows = self.counted
@@ -190,7 +192,9 @@ class Demo:
             live.update(self._table(watch), refresh=True)
         elif time.monotonic() - self.told_at > _PLAIN_LINE_SECONDS:
             self.told_at = time.monotonic()
-            self._tell(", ".join(f"{watch.counts[hop.name]:,} {hop.name}" for hop in HOPS))
+            alerts = self.counted.alerts if self.counted is not None else 0
+            hops = [f"{watch.counts[hop.name]:,} {hop.name}" for hop in HOPS]
+            self._tell(", ".join([*hops, f"{alerts:,} alerts"]))
 
     def _table(self, watch: Watch) -> Table:
         table = Table(title=f"volwatch demo, {time.monotonic() - self.began:.0f} s")
@@ -222,7 +226,7 @@ class Demo:
         return time.monotonic() - self.began - (datetime.now(UTC) - alert.recorded_at).total_seconds()
 
     def _tell(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _producer_options(args: argparse.Namespace, folder: Path) -> list[str]:
