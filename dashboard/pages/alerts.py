@@ -23,8 +23,8 @@ ALERT_COLUMNS: Columns = {
     "onset_bar": st.column_config.DatetimeColumn("Began (UTC)", format="MMM D, HH:mm", timezone="UTC"),
     "symbol": st.column_config.TextColumn("Symbol", width=100),
     "severity": "Severity",
-    "state": "State",
-    "sentence": st.column_config.TextColumn("Why", width=690),
+    "state": st.column_config.TextColumn("State", width=105),
+    "sentence": st.column_config.TextColumn("Why", width=655),
     "acknowledged_by": "Seen by",
     "source": "Source",
 }

@@ -1,0 +1,70 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import TIMESTAMP_MS, some_trade
+from volwatch.analytics.trades import Trades, concatenate, from_records, no_trades
+from volwatch.trade import Trade
+
+Row = tuple[str, str, int, int, float, float, tuple[str, ...], int]
+
+RECORDS = st.lists(
+    st.builds(
+        Trade,
+        source=st.sampled_from(["simulator", "finnhub"]),
+        symbol=st.sampled_from(["AAPL", "MSFT", "BRK.B"]),
+        event_time=st.integers(TIMESTAMP_MS, TIMESTAMP_MS + 1_000),
+        price=st.floats(1, 2),
+        size=st.floats(0, 9),
+        conditions=st.sampled_from([(), ("1",), ("1", "12")]),
+        trade_id=st.none(),
+        received_at=st.integers(TIMESTAMP_MS, TIMESTAMP_MS + 1_000),
+        seq=st.integers(0, 9),
+    ),
+    max_size=12,
+)
+
+
+def rows_of(trades: Trades) -> list[Row]:
+    """Return each trade with its names spelt out."""
+    return [
+        (*trades.series[code], event_time, received_at, price, size, trades.conditions[condition], offset)
+        for code, event_time, received_at, price, size, condition, offset in zip(
+            trades.code.tolist(),
+            trades.event_time.tolist(),
+            trades.received_at.tolist(),
+            trades.price.tolist(),
+            trades.size.tolist(),
+            trades.condition_code.tolist(),
+            trades.offset.tolist(),
+            strict=True,
+        )
+    ]
+
+
+@settings(max_examples=50)
+@given(records=RECORDS)
+def test_records_become_columns_in_their_order(records: list[Trade]) -> None:
+    assert rows_of(from_records(records, first_offset=5)) == [
+        (one.source, one.symbol, one.event_time, one.received_at, one.price, one.size, one.conditions, 5 + index)
+        for index, one in enumerate(records)
+    ]
+
+
+@settings(max_examples=50)
+@given(runs=st.lists(RECORDS, max_size=4))
+def test_runs_with_codes_of_their_own_are_recoded_into_one(runs: list[list[Trade]]) -> None:
+    columns = [from_records(run, first_offset=100 * index) for index, run in enumerate(runs)]
+    joined = concatenate(columns)
+    assert rows_of(joined) == [row for run in columns for row in rows_of(run)]
+    assert len(set(joined.series)) == len(joined.series)
+
+
+def test_some_rows_are_taken_in_the_order_asked_for() -> None:
+    trades = from_records([some_trade(seq) for seq in range(4)])
+    assert rows_of(trades.take(slice(1, 3))) == rows_of(trades)[1:3]
+    assert trades.take(slice(2, 2)).series == trades.series
+
+
+def test_a_run_without_a_trade_has_no_series() -> None:
+    assert (rows_of(no_trades()), no_trades().series, len(no_trades())) == ([], (), 0)
+    assert rows_of(concatenate([])) == []
