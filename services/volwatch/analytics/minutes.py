@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volwatch.analytics import detector, seasonality
+from volwatch.analytics import detector
 from volwatch.analytics.bars import FLAG_OHLC, BarTable
 from volwatch.analytics.calendars import MINUTE_MS, REGULAR, Placement
 from volwatch.analytics.config import EngineConfig, min_obs
-from volwatch.analytics.detector import Observation
-from volwatch.analytics.history import Rolled, blocks, ranks, roll
+from volwatch.analytics.history import Rolled, blocks, roll
 from volwatch.analytics.results import FLAG_REOPEN, Bars, Signals, Volatility
 from volwatch.analytics.state import MINUTE_TERMS, EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
@@ -21,40 +20,15 @@ from volwatch.analytics.volatility import (
     Windows,
     annual,
     bar_terms,
-    ewma_step,
     masked_median,
     null_reason,
     variance,
 )
+from volwatch.analytics.walk import Episodes, Row, walk
 
 SPACING_BARS = 60
 HALT_SECONDS = 300.0
 HALT_SPACINGS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """The episode that a bar stands in: columns of shape (n,), as in ``DetectorState``."""
-
-    kind: Int64
-    severity: Int64
-    onset: Int64
-    peak: Float64
-
-
-@dataclass(frozen=True, slots=True)
-class Episodes:
-    """What happened to the episodes at each bar, columns of shape (n,): ``now`` is after it, ``before`` the one that
-    a close ends."""
-
-    opened: Bool
-    escalated: Bool
-    closed: Bool
-    now: Episode
-    before: Episode
-    ratio: Float64
-    baseline_bars: Int64
-    profile_days: Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +43,6 @@ class Advanced:
     signals: Signals
     episodes: Episodes
     per_year: Float64
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Regular bars with what their neighbours tell; all of shape (n,)."""
-
-    table: BarTable
-    place: Placement
-    continuous: Bool
-    begins: Bool
-    previous_close: Float64
-    elapsed: Int64
-    reopen: Bool
 
 
 def advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
@@ -105,7 +66,7 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     rolled = roll(state.minutes.history, row.table.series, _history_rows(row, terms), ~row.reopen)
     reference = np.where(row.begins, row.table.open, row.previous_close)
     log_range = detector.true_log_range(row.table.high, row.table.low, reference, terms.elapsed)
-    ewma, signals, episodes = _walk(state, row, terms, log_range, config, complete[regular], final)
+    ewma, signals, episodes = walk(state, row, terms, log_range, config, complete[regular], final)
     bars = _bars(table, place, regular, row, terms, final)
     volatility = _volatility(state, row, rolled, ewma, config, final)
     per_year = annualisations(state, config, day=False)[0][row.table.series]
@@ -134,7 +95,7 @@ def _take(place: Placement, rows: Int64) -> Placement:
     )
 
 
-def _follow(state: EngineState, table: BarTable, place: Placement, continuous: Bool) -> _Row:
+def _follow(state: EngineState, table: BarTable, place: Placement, continuous: Bool) -> Row:
     """Join each regular bar to the one before it, and move the state's last bar on."""
     series, start = table.series, table.start
     chain = state.minutes
@@ -149,7 +110,7 @@ def _follow(state: EngineState, table: BarTable, place: Placement, continuous: B
     chain.close[series[last]] = table.close[last]
     chain.start[series[last]] = start[last]
     chain.id[series[last]] = place.chain[last]
-    return _Row(table, place, continuous, begins, np.where(begins, np.nan, before_close), elapsed, reopen)
+    return Row(table, place, continuous, begins, np.where(begins, np.nan, before_close), elapsed, reopen)
 
 
 def _halted_before(state: EngineState, table: BarTable, elapsed: Int64) -> Bool:
@@ -166,7 +127,7 @@ def _halted_before(state: EngineState, table: BarTable, elapsed: Int64) -> Bool:
     return halted
 
 
-def _history_rows(row: _Row, terms: BarTerms) -> dict[str, Float64]:
+def _history_rows(row: Row, terms: BarTerms) -> dict[str, Float64]:
     given = {
         "chain": row.place.chain.astype(np.float64),
         # A bar given by its extremes needs no sample of trades.
@@ -175,101 +136,7 @@ def _history_rows(row: _Row, terms: BarTerms) -> dict[str, Float64]:
     return {name: given[name] if name in given else getattr(terms, name) for name in MINUTE_TERMS}
 
 
-def _walk(
-    state: EngineState,
-    row: _Row,
-    terms: BarTerms,
-    log_range: Float64,
-    config: EngineConfig,
-    complete: Bool,
-    final: bool,
-) -> tuple[tuple[Float64, Int64], Signals, Episodes]:
-    """Take the bars one rank after another (the first of each series, the second …) through all that recurs."""
-    n = len(row.table)
-    series, start = row.table.series, row.table.start
-    real = {name: np.full(n, np.nan) for name in ("ewma", "statistic", "z", "expected", "ratio")}
-    mask = {name: np.zeros(n, np.bool_) for name in ("opened", "escalated", "closed")}
-    whole = {name: np.zeros(n, np.int64) for name in ("terms", "bars", "days")}
-    now, ended = _no_episodes(n), _no_episodes(n)
-    bins = seasonality.bin_of(row.place.minute, row.place.minutes_left)
-    decay = np.exp2(-terms.elapsed / config.minute_half_life)
-    rate = terms.log_return**2 / terms.elapsed
-    move = np.where(complete, np.abs(terms.log_return), 0.0)
-    for rows in ranks(series):
-        who, teaches = series[rows], ~row.reopen[rows]
-        _ewma(state, who, rate[rows], decay[rows], teaches)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            real["ewma"][rows] = state.minutes.numerator[who] / state.minutes.weight[who]
-        whole["terms"][rows] = state.minutes.terms[who]
-        seasonal = ~row.continuous[rows]
-        _turn_session(state, who[seasonal & row.begins[rows]])
-        usual = np.where(seasonal, state.season.profile[who, bins[rows]], 0.0)
-        learn = seasonal & teaches
-        state.season.today[who[learn], row.place.minute[rows[learn]]] = log_range[rows[learn]]
-        before = state.detector.take(who)
-        bar = Observation(
-            start[rows], log_range[rows], usual, move[rows], row.table.trades[rows], row.begins[rows], row.reopen[rows]
-        )
-        after, verdict = detector.observe(before, bar, config.enter)
-        state.detector.put(who, after)
-        for name in ("statistic", "z", "expected", "ratio"):
-            real[name][rows] = getattr(verdict, name)
-        for name, values in mask.items():
-            values[rows] = getattr(verdict, name)
-        for columns, detectors in ((now, after), (ended, before)):
-            for name in ("kind", "severity", "onset", "peak"):
-                getattr(columns, name)[rows] = getattr(detectors, name)
-        whole["bars"][rows] = after.bars
-        whole["days"][rows] = np.where(seasonal, state.season.days[who], 0)
-    signals = Signals(
-        series,
-        start,
-        real["statistic"],
-        real["z"],
-        log_range,
-        real["expected"],
-        np.full(n, final),
-        row.table.revision,
-    )
-    episodes = Episodes(
-        **mask,
-        now=now,
-        before=ended,
-        ratio=real["ratio"],
-        baseline_bars=whole["bars"],
-        profile_days=whole["days"],
-    )
-    return (real["ewma"], whole["terms"]), signals, episodes
-
-
-def _no_episodes(n: int) -> Episode:
-    return Episode(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n))
-
-
-def _ewma(state: EngineState, who: Int64, rate: Float64, decay: Float64, teaches: Bool) -> None:
-    chain = state.minutes
-    numerator, weight = ewma_step((chain.numerator[who], chain.weight[who]), rate, decay)
-    chain.numerator[who] = np.where(teaches, numerator, chain.numerator[who])
-    chain.weight[who] = np.where(teaches, weight, chain.weight[who])
-    chain.terms[who] += teaches
-
-
-def _turn_session(state: EngineState, who: Int64) -> None:
-    """File yesterday's log ranges of some series and make the profile of the new session."""
-    season = state.season
-    for series in who:
-        minutes = np.flatnonzero(~np.isnan(season.today[series]))
-        if len(minutes) >= seasonality.MIN_BARS:
-            bins = np.minimum(minutes // seasonality.BIN_MINUTES, seasonality.BINS - 1)
-            deviation = seasonality.session_deviation(season.today[series, minutes], bins)
-            season.past[series] = np.roll(season.past[series], -1, axis=0)
-            season.past[series, -1] = deviation
-            season.days[series] = min(season.days[series] + 1, seasonality.SESSIONS)
-            season.profile[series] = seasonality.profile(season.past[series, -season.days[series] :])
-        season.today[series] = np.nan
-
-
-def _bars(table: BarTable, place: Placement, regular: Int64, row: _Row, terms: BarTerms, final: bool) -> Bars:
+def _bars(table: BarTable, place: Placement, regular: Int64, row: Row, terms: BarTerms, final: bool) -> Bars:
     n = len(table)
     log_return, elapsed = np.full(n, np.nan), np.ones(n, np.int64)
     log_return[regular] = terms.log_return
@@ -280,7 +147,7 @@ def _bars(table: BarTable, place: Placement, regular: Int64, row: _Row, terms: B
 
 
 def _volatility(
-    state: EngineState, row: _Row, rolled: Rolled, ewma: tuple[Float64, Int64], config: EngineConfig, final: bool
+    state: EngineState, row: Row, rolled: Rolled, ewma: tuple[Float64, Int64], config: EngineConfig, final: bool
 ) -> Volatility:
     n, width = len(row.table), config.minute_window
     count = len(MINUTE_ESTIMATORS)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -151,19 +152,21 @@ class Demo:
     def _warehouse_counts(self) -> dict[str, int]:
         """Count what the dashboard's role sees, and look for the spike's alert; nothing when the server is away."""
         try:
-            with closing(
-                connect(self.stack.warehouse_settings("dashboard"), application_name="volwatch-demo")
-            ) as found, found.cursor() as cursor:
+            settings = self.stack.warehouse_settings("dashboard")
+            with closing(connect(settings, application_name="volwatch-demo")) as found, found.cursor() as cursor:
                 self.counted = counts(cursor)
                 if self.spike is not None and self.spike.alert is None:
-                    minute = self.spike.injected_at.replace(second=0, microsecond=0)
-                    self.spike.alert = first_alert(cursor, SOURCE, SPIKE_SYMBOL, minute)
-                    if self.spike.alert is not None:
-                        self._tell(self._told_spike())
+                    self._seek_alert(cursor, self.spike)
         except (Transient, psycopg2.Error):
             return {}
         rows = self.counted
         return {"trades loaded": rows.loaded, "bars": rows.bars, "volatility rows": rows.volatility}
+
+    def _seek_alert(self, cursor: Cursor, spike: _Spike) -> None:
+        minute = spike.injected_at.replace(second=0, microsecond=0)
+        spike.alert = first_alert(cursor, SOURCE, SPIKE_SYMBOL, minute)
+        if spike.alert is not None:
+            self._tell(self._told_spike())
 
     def _inject(self) -> None:
         """Put the spike in once the history is sent and trades are live."""

@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
 from volwatch.errors import Transient
-from volwatch.reconcile import Hop, Range, Reconciliation, reconcile
 from volwatch.rawzone.store import Rawzone
+from volwatch.reconcile import Hop, Range, Reconciliation, reconcile
 from volwatch.settings import KafkaSettings, PipelineSettings
 from volwatch.warehouse import upkeep, writer
 

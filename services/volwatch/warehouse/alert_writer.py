@@ -23,8 +23,16 @@ VALUES (%(alert_id)s, %(source)s, %(symbol)s, %(kind)s, %(detector)s, %(detector
 ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
     confirmed = stock_alerts.confirmed OR excluded.confirmed, statistic = excluded.statistic,
     volatility = excluded.volatility, expected_volatility = excluded.expected_volatility, ratio = excluded.ratio,
-    sentence = excluded.sentence, why = excluded.why
+    sentence = excluded.sentence, why = excluded.why, closed_at = NULL
 RETURNING xmax = 0
+"""
+
+# A series has one episode at a time, and final bars decide which: what provisional bars opened otherwise is taken back.
+_SUPERSEDE = """
+UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(detected_at)s
+WHERE source = %(source)s AND symbol = %(symbol)s AND detector = %(detector)s AND alert_id <> %(alert_id)s
+  AND state IN ('OPEN', 'ESCALATED') AND NOT confirmed
+RETURNING alert_id::text, severity, onset_bar
 """
 
 _ESCALATE = """
@@ -33,7 +41,7 @@ WHERE alert_id = %(alert_id)s
 """
 
 _CLOSE = """
-UPDATE stock_alerts SET state = 'CLOSED', statistic = greatest(statistic, %(statistic)s), closed_at = %(closed_at)s
+UPDATE stock_alerts SET state = 'CLOSED', severity = %(severity)s, statistic = %(statistic)s, closed_at = %(closed_at)s
 WHERE alert_id = %(alert_id)s
 """
 
@@ -54,14 +62,17 @@ def write_transitions(
     for step in steps:
         identity = {"alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset))}
         if step.state == "OPEN" and step.facts is not None:
-            row = _row(cursor, step, step.facts, partition, threshold, config_hash)
-            cursor.execute(_OPEN, identity | row)
+            row = identity | _row(cursor, step, step.facts, partition, threshold, config_hash)
+            _supersede(cursor, step, row)
+            cursor.execute(_OPEN, row)
             opened += _write_opening(cursor, step, identity, fresh=cursor.fetchone() == (True,))
             continue
         if step.state == "ESCALATED":
             cursor.execute(_ESCALATE, identity | {"severity": step.severity, "statistic": step.peak})
         elif step.state == "CLOSED":
-            cursor.execute(_CLOSE, identity | {"statistic": step.peak, "closed_at": _time(step.bar + MINUTE_MS)})
+            # Only final bars close: what provisional ones had raised it to is settled here.
+            settled = {"severity": step.severity, "statistic": step.peak, "closed_at": _time(step.bar + MINUTE_MS)}
+            cursor.execute(_CLOSE, identity | settled)
         else:
             cursor.execute(_RETRACT, identity | {"closed_at": _time(step.watermark)})
         _write_event(cursor, step, identity, step.state)
@@ -75,6 +86,15 @@ def _write_opening(cursor: Cursor, step: Transition, identity: dict[str, str], *
     if step.final:
         _write_event(cursor, step, identity, "CONFIRMED")
     return int(fresh)
+
+
+def _supersede(cursor: Cursor, step: Transition, row: dict[str, object]) -> None:
+    if not step.final:
+        return
+    cursor.execute(_SUPERSEDE, row)
+    for other, severity, onset_bar in cursor.fetchall():
+        told = {"alert_id": other, "severity": severity, "bar_start": onset_bar}
+        cursor.execute(_EVENT, told | {"event": "RETRACTED", "actor": ACTOR})
 
 
 def _write_event(cursor: Cursor, step: Transition, identity: dict[str, str], event: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from volwatch.analytics.bars import BarTable
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Bars, Result, Signals, Transition, Volatility
@@ -22,13 +23,18 @@ Outputs = dict[str, list[tuple[object, ...]]]
 
 def rows_of(result: Result, part: Bars | Volatility | Signals, final: bool) -> list[tuple[object, ...]]:
     """Return rows as tuples under their series' names, numbers by their bits."""
-    columns: list[np.ndarray] = []
-    for held in [part.table, part] if isinstance(part, Bars) else [part]:
-        names = [column.name for column in fields(held)]
-        columns += [value for value in (getattr(held, name) for name in names) if isinstance(value, np.ndarray)]
+    columns = arrays_of(part)
+    if isinstance(part, Bars):
+        columns = arrays_of(part.table) + columns
     series = part.table.series if isinstance(part, Bars) else part.series
     rows = np.flatnonzero(part.final == final)
     return [(result.series[series[row]], *(column[row].tobytes() for column in columns[1:])) for row in rows]
+
+
+def arrays_of(part: Bars | BarTable | Volatility | Signals) -> list[np.ndarray]:
+    """Return the columns of a part."""
+    values = [getattr(part, column.name) for column in fields(part)]
+    return [value for value in values if isinstance(value, np.ndarray)]
 
 
 def final_outputs(results: Iterable[Result]) -> Outputs:
@@ -245,9 +251,9 @@ def test_no_trades_give_no_outputs() -> None:
     assert result.transitions == ()
 
 
-@pytest.mark.parametrize("field", ["enter", "minute_window"])
-def test_the_hash_of_the_configuration_changes_with_a_setting(field: str) -> None:
-    assert replace(CONFIG, **{field: 5}).hash != CONFIG.hash
+@pytest.mark.parametrize("changed", [EngineConfig(enter=5.0), EngineConfig(minute_window=5)])
+def test_the_hash_of_the_configuration_changes_with_a_setting(changed: EngineConfig) -> None:
+    assert changed.hash != CONFIG.hash
 
 
 def test_a_mark_makes_the_last_bars_final_and_is_no_trade() -> None:
