@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from psycopg2 import sql
 
 from volwatch.analytics.bars import MARK_CONDITION
@@ -116,10 +117,11 @@ def own_world(stack: Stack) -> Iterator[World]:
 def simulated(minutes: int, symbols: int = 1, rate: float = 0.5, spike_minute: int | None = None) -> list[Trade]:
     """Return a calm market, with a burst of the first symbol where one is asked for."""
     simulator = Simulator("gbm", 1, symbols, rate, START_MS)
-    trades = []
+    trades: list[Trade] = []
     if spike_minute is not None:
-        trades += _read(simulator, START_MS + spike_minute * MINUTE_MS)
-        simulator.spike(START_MS + spike_minute * MINUTE_MS, "SIM01" if symbols else "", seconds=180)
+        begin_ms = START_MS + spike_minute * MINUTE_MS
+        trades += _read(simulator, begin_ms)
+        simulator.spike(begin_ms, simulator.names[0])
     return trades + _read(simulator, START_MS + minutes * MINUTE_MS)
 
 
@@ -135,7 +137,7 @@ def _read(simulator: Simulator, until_ms: int) -> list[Trade]:
 
 def print_of(trade: Trade, **changes: object) -> Trade:
     """Return a trade like another."""
-    return Trade(**{name: getattr(trade, name) for name in trade.__struct_fields__} | changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(trade, **changes)
 
 
 def end_mark(trade: Trade, after_ms: int = 300_000) -> Trade:

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from volwatch.analytics.calendars import calendar_named
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.history import new_history, roll
 from volwatch.analytics.results import Volatility
 from volwatch.analytics.trades import Trades
 from volwatch.analytics.volatility import (
@@ -132,8 +133,15 @@ def test_a_one_way_bar_has_no_rogers_satchell_variance() -> None:
 
 
 def test_a_spike_that_left_the_window_leaves_nothing_behind() -> None:
-    quiet = np.full((1, 20), 1e-9) * np.arange(20) % 3e-9
-    assert close_to_close(quiet, np.ones((1, 20)), np.ones((1, 20), np.bool_))[0] < 1e-17
+    quiet = np.random.Generator(np.random.PCG64(1)).standard_normal(20) * 1e-9
+    values = np.concatenate([[1e6], quiet])
+    series = np.zeros(len(values), np.int64)
+    history = new_history(("x",), 20)
+    history.grow(1)
+    windows = roll(history, series, {"x": values}, np.ones(len(values), np.bool_)).window("x", 20)
+    alone = close_to_close(quiet[None, :], np.ones((1, 20)), np.ones((1, 20), np.bool_))
+    after = close_to_close(windows[-1:], np.ones((1, 20)), np.ones((1, 20), np.bool_))
+    assert after.tolist() == alone.tolist()
 
 
 def test_few_trades_make_a_range_estimator_null() -> None:
