@@ -40,13 +40,17 @@ class World:
 
     def __init__(self, rawzone: RawzoneSettings, warehouse: WarehouseSettings) -> None:
         self.environment = as_environment(rawzone, warehouse)
+        self.rawzone_settings = rawzone
         self.rawzone = Rawzone.connect(rawzone)
         self.warehouse = warehouse
 
-    def put(self, partition: int, first_offset: int, trades: Sequence[Trade]) -> ObjectKey:
-        """Store trades as one object; return its key."""
+    def put(
+        self, partition: int, first_offset: int, trades: Sequence[Trade], kafka_time_ms: int | None = None
+    ) -> ObjectKey:
+        """Store trades as one object, by default as if Kafka had them when they were received; return its key."""
         last_offset = first_offset + len(trades) - 1
-        key = ObjectKey(hour_of(trades[0].received_at), partition, first_offset, last_offset)
+        hour = hour_of(trades[0].received_at if kafka_time_ms is None else kafka_time_ms)
+        key = ObjectKey(hour, partition, first_offset, last_offset)
         self.rawzone.put(key, encode_object(partition, list(enumerate(trades, first_offset))))
         return key
 
@@ -78,23 +82,29 @@ class World:
             process.communicate()
 
     def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(connect(self.warehouse, application_name=APPLICATION_NAME)) as connection:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return cursor.fetchall()
+        with (
+            closing(connect(self.warehouse, application_name=APPLICATION_NAME)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement, values)
+            return cursor.fetchall()
 
     def rows(self, table: str, *without: str, where: str = "true") -> list[str]:
-        """Return a whole table, without some columns, in an order of its own."""
-        statement = f"SELECT (to_jsonb(held) - %s::text[])::text FROM {table} AS held WHERE {where} ORDER BY 1"
-        return [row for (row,) in self.select(statement, list(without))]
+        """Return a whole table, without some columns (``column`` or ``column,key``), in an order of its own."""
+        shown = "".join(f" #- '{{{path}}}'" for path in without)
+        return [
+            row
+            for (row,) in self.select(
+                f"SELECT (to_jsonb(held){shown})::text FROM {table} AS held WHERE {where} ORDER BY 1"
+            )
+        ]
 
-    def outcome(self, *without: str) -> dict[str, list[str]]:
+    def outcome(self) -> dict[str, list[str]]:
         """Return all that must be the same however the raw rows came; what was taken back in between is left out."""
         whole = ("stock_prices", "stock_volatility", "stock_signals", "quarantine", "load_positions", "engine_state")
-        told = {table: self.rows(table, *_CLOCKS, *without) for table in whole}
-        told["stock_alerts"] = self.rows(
-            "stock_alerts", *_CLOCKS, "detected_at", *without, where="state <> 'RETRACTED'"
-        )
+        told = {table: self.rows(table, *_CLOCKS, "hour") for table in whole}
+        own = (*_CLOCKS, "detected_at", "why,raw_objects")
+        told["stock_alerts"] = self.rows("stock_alerts", *own, where="state <> 'RETRACTED'")
         told["alert_events"] = self.rows("alert_events", *_CLOCKS, where="event IN ('CONFIRMED', 'CLOSED')")
         return told
 

@@ -31,6 +31,10 @@ def final_transitions(state: EngineState, final: Advanced, lateness_ms: int) -> 
             told.append(_transition(state, final, row, "CLOSED", events.before, when, final=True))
             state.shown.pop(series, None)
         if events.opened[row] or events.escalated[row]:
+            # A late trade may have moved the onset forward, to before the bar on which the alert was first told.
+            held = state.shown.get(series)
+            if held is not None and not held.confirmed and held.onset != int(events.now.onset[row]):
+                told.append(_retraction(state, series, held, when))
             name = "OPEN" if events.opened[row] else "ESCALATED"
             told.append(_transition(state, final, row, name, events.now, when, final=True))
             state.shown[series] = _shown(events.now, row, confirmed=True)
@@ -69,24 +73,26 @@ def _retractions(state: EngineState, final: Advanced, became_final: Callable[[in
     for series, held in sorted(state.shown.items()):
         passed = held.onset <= state.minutes.start[series]
         if not held.confirmed and passed and (series, held.onset, held.kind) not in opened:
-            source, symbol = state.series[series]
-            told.append(
-                Transition(
-                    source=source,
-                    symbol=symbol,
-                    kind=KINDS[held.kind],
-                    state="RETRACTED",
-                    severity=SEVERITIES[held.severity],
-                    onset=held.onset,
-                    bar=held.onset,
-                    peak=0.0,
-                    final=True,
-                    watermark=became_final(held.onset),
-                    facts=None,
-                )
-            )
+            told.append(_retraction(state, series, held, became_final(held.onset)))
             del state.shown[series]
     return told
+
+
+def _retraction(state: EngineState, series: int, held: Shown, watermark: int) -> Transition:
+    source, symbol = state.series[series]
+    return Transition(
+        source=source,
+        symbol=symbol,
+        kind=KINDS[held.kind],
+        state="RETRACTED",
+        severity=SEVERITIES[held.severity],
+        onset=held.onset,
+        bar=held.onset,
+        peak=0.0,
+        final=True,
+        watermark=watermark,
+        facts=None,
+    )
 
 
 def _shown(episode: Episode, row: int, confirmed: bool) -> Shown:

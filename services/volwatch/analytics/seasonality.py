@@ -18,12 +18,16 @@ MIN_BARS = 30
 _CLOSING_MINUTES = 60
 
 
-def bin_of(minute: Int64, minutes_left: Int64) -> Int64:
-    """Return the bin of bars: by minutes from the open; in the last hour of a short session, by those to the close."""
-    short = minute + minutes_left < SESSION_MINUTES
-    from_close = (SESSION_MINUTES - minutes_left) // BIN_MINUTES
-    chosen = np.where(short & (minutes_left <= _CLOSING_MINUTES), from_close, minute // BIN_MINUTES)
-    return np.clip(chosen, 0, BINS - 1)
+def standard_minute(minute: Int64, minutes_left: Int64) -> Int64:
+    """Return the minute of a full session that bars compare with: by minutes from the open; in the last hour of a
+    short session, by those to the close."""
+    in_short_close = (minute + minutes_left < SESSION_MINUTES) & (minutes_left <= _CLOSING_MINUTES)
+    return np.clip(np.where(in_short_close, SESSION_MINUTES - minutes_left, minute), 0, SESSION_MINUTES - 1)
+
+
+def bin_of(standard: Int64) -> Int64:
+    """Return the bin of standard minutes."""
+    return standard // BIN_MINUTES
 
 
 def prior() -> Float64:

@@ -48,8 +48,8 @@ class Chain:
 class Season:
     """What each series' profile is learnt from.
 
-    ``today`` (series, minutes) holds the log range of today's bars, ``past`` (series, sessions, bins) the deviations of
-    past sessions, ``days`` their number, ``profile`` (series, bins) what follows from them. NaN where nothing is.
+    ``today`` (series, standard minutes) holds the log range of today's bars, ``past`` (series, sessions, bins) the
+    deviations of past sessions, ``days`` their number, ``profile`` (series, bins) what follows from them. NaN where nothing is.
     """
 
     today: Float64

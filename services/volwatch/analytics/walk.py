@@ -70,7 +70,8 @@ def walk(
     mask = {name: np.zeros(n, np.bool_) for name in ("opened", "escalated", "closed")}
     whole = {name: np.zeros(n, np.int64) for name in ("terms", "bars", "days")}
     now, ended = _no_episodes(n), _no_episodes(n)
-    bins = seasonality.bin_of(row.place.minute, row.place.minutes_left)
+    standard = seasonality.standard_minute(row.place.minute, row.place.minutes_left)
+    bins = seasonality.bin_of(standard)
     decay = np.exp2(-terms.elapsed / config.minute_half_life)
     rate = terms.log_return**2 / terms.elapsed
     move = np.where(complete, np.abs(terms.log_return), 0.0)
@@ -84,7 +85,7 @@ def walk(
         _turn_session(state, who[seasonal & row.begins[rows]])
         usual = np.where(seasonal, state.season.profile[who, bins[rows]], 0.0)
         learn = seasonal & teaches
-        state.season.today[who[learn], row.place.minute[rows[learn]]] = log_range[rows[learn]]
+        state.season.today[who[learn], standard[rows[learn]]] = log_range[rows[learn]]
         before = state.detector.take(who)
         bar = Observation(
             start[rows], log_range[rows], usual, move[rows], row.table.trades[rows], row.begins[rows], row.reopen[rows]
@@ -139,8 +140,7 @@ def _turn_session(state: EngineState, who: Int64) -> None:
     for series in who:
         minutes = np.flatnonzero(~np.isnan(season.today[series]))
         if len(minutes) >= seasonality.MIN_BARS:
-            bins = np.minimum(minutes // seasonality.BIN_MINUTES, seasonality.BINS - 1)
-            deviation = seasonality.session_deviation(season.today[series, minutes], bins)
+            deviation = seasonality.session_deviation(season.today[series, minutes], seasonality.bin_of(minutes))
             season.past[series] = np.roll(season.past[series], -1, axis=0)
             season.past[series, -1] = deviation
             season.days[series] = min(season.days[series] + 1, seasonality.SESSIONS)

@@ -23,12 +23,15 @@ class Plan:
 def unloaded(rawzone: Rawzone, positions: Mapping[int, Position]) -> Plan:
     """Return what is not loaded yet.
 
-    An object that lies before a gap may have been stored while the listing was under way, behind its back; objects of a
-    partition are stored in order, so a second listing shows it. What is missing then is not there.
+    A gap, or a partition that was never loaded, calls for a second listing, which goes further back. What is missing
+    may have been stored while the first listing was under way, behind its back, or under an earlier hour: a consumer
+    that restarts goes on where it last committed. Objects of a partition are stored in order, so what the second
+    listing does not show is not there.
     """
-    start = list_start(positions)
-    plan = make_plan(_keys(rawzone, start), positions)
-    return make_plan(_keys(rawzone, start), positions) if plan.gaps else plan
+    plan = make_plan(_keys(rawzone, list_start(positions)), positions)
+    if plan.gaps or plan.objects.keys() - positions.keys():
+        return make_plan(_keys(rawzone, furthest_start(positions)), positions)
+    return plan
 
 
 def list_start(positions: Mapping[int, Position]) -> ObjectKey | None:
@@ -36,8 +39,15 @@ def list_start(positions: Mapping[int, Position]) -> ObjectKey | None:
     if not positions:
         return None
     hours = [position.hour for position in positions.values()]
-    first = max(min(hours), max(hours) - LOOK_BACK).astimezone(UTC)
-    return last_key_before(first)
+    return last_key_before(max(min(hours), max(hours) - LOOK_BACK).astimezone(UTC))
+
+
+def furthest_start(positions: Mapping[int, Position]) -> ObjectKey | None:
+    """Return the key behind which objects are looked for at all."""
+    if not positions:
+        return None
+    newest = max(position.hour for position in positions.values())
+    return last_key_before((newest - LOOK_BACK).astimezone(UTC))
 
 
 def last_key_before(hour: datetime) -> ObjectKey:

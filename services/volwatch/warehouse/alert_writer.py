@@ -27,14 +27,6 @@ ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, severity = excluded
 RETURNING xmax = 0
 """
 
-# A series has one episode at a time, and final bars decide which: what provisional bars opened otherwise is taken back.
-_SUPERSEDE = """
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(detected_at)s
-WHERE source = %(source)s AND symbol = %(symbol)s AND detector = %(detector)s AND alert_id <> %(alert_id)s
-  AND state IN ('OPEN', 'ESCALATED') AND NOT confirmed
-RETURNING alert_id::text, severity, onset_bar
-"""
-
 _ESCALATE = """
 UPDATE stock_alerts SET state = 'ESCALATED', severity = %(severity)s, statistic = greatest(statistic, %(statistic)s)
 WHERE alert_id = %(alert_id)s
@@ -62,9 +54,8 @@ def write_transitions(
     for step in steps:
         identity = {"alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset))}
         if step.state == "OPEN" and step.facts is not None:
-            row = identity | _row(cursor, step, step.facts, partition, threshold, config_hash)
-            _supersede(cursor, step, row)
-            cursor.execute(_OPEN, row)
+            row = _row(cursor, step, step.facts, partition, threshold, config_hash)
+            cursor.execute(_OPEN, identity | row)
             opened += _write_opening(cursor, step, identity, fresh=cursor.fetchone() == (True,))
             continue
         if step.state == "ESCALATED":
@@ -86,15 +77,6 @@ def _write_opening(cursor: Cursor, step: Transition, identity: dict[str, str], *
     if step.final:
         _write_event(cursor, step, identity, "CONFIRMED")
     return int(fresh)
-
-
-def _supersede(cursor: Cursor, step: Transition, row: dict[str, object]) -> None:
-    if not step.final:
-        return
-    cursor.execute(_SUPERSEDE, row)
-    for other, severity, onset_bar in cursor.fetchall():
-        told = {"alert_id": other, "severity": severity, "bar_start": onset_bar}
-        cursor.execute(_EVENT, told | {"event": "RETRACTED", "actor": ACTOR})
 
 
 def _write_event(cursor: Cursor, step: Transition, identity: dict[str, str], event: str) -> None:

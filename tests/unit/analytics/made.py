@@ -17,6 +17,7 @@ MINUTE_MS = 60_000
 SOURCE = "feed"
 FAR_WATERMARK_MS = 2**52
 CONFIG = EngineConfig()
+DAILY_CALENDARS = ("XNYS", "24/7")
 REOPEN_FLAG = next(bit for bit, name in FLAG_NAMES.items() if name == "reopen")
 
 Print = tuple[int, float, float]

@@ -26,7 +26,9 @@ def at(minute: int, seconds: float = 0.0) -> int:
     return START_MS + minute * MINUTE_MS + round(seconds * 1000)
 
 
-def minute_of(minute: int, spread: float, *, series: int = 0, delay_seconds: float = 0.0, middle: float = 100.0) -> Trades:
+def minute_of(
+    minute: int, spread: float, *, series: int = 0, delay_seconds: float = 0.0, middle: float = 100.0
+) -> Trades:
     """Return the prints of one minute, whose log range is ``spread``; they come in late by ``delay_seconds``."""
     event_time = np.array([at(minute, second) for second in (1, 10, 20, 30)], np.int64)
     return Trades(
@@ -53,15 +55,24 @@ def mark(minute: int, seconds: float = 0.0) -> Trades:
     return replace(one, received_at=np.array([at(minute, seconds)]), conditions=(("mark",),))
 
 
+class Warm:
+    """Makes engines that go on from an hour of calm: the detector is warm and nothing is open."""
+
+    def __init__(self, state: EngineState) -> None:
+        self._state = state
+
+    def engine(self) -> Engine:
+        return Engine(EngineConfig(), self._state.copy())
+
+
 @pytest.fixture(scope="module")
-def warm() -> EngineState:
-    """Return the state after an hour of calm, with a detector that is warm and nothing open."""
+def warm() -> Warm:
     engine = Engine(EngineConfig())
     ranges = np.exp(noise(3, 2 * WARM_MINUTES, scale=0.2)).reshape(2, -1)
     calm = [minute_of(m, ranges[s, m], series=s) for m in range(WARM_MINUTES) for s in range(2)]
     result = engine.process(in_order_of_arrival([*calm, mark(WARM_MINUTES)]))
     assert result.transitions == ()
-    return engine.state
+    return Warm(engine.state)
 
 
 def steps(engine: Engine, *calls: Trades) -> list[Transition]:
@@ -78,8 +89,8 @@ SPIKE = CALM * 12
 FIRST = WARM_MINUTES
 
 
-def test_a_spike_is_told_at_once_confirmed_when_final_and_closed_when_over(warm: EngineState) -> None:
-    engine = Engine(EngineConfig(), warm.copy())
+def test_a_spike_is_told_at_once_confirmed_when_final_and_closed_when_over(warm: Warm) -> None:
+    engine = warm.engine()
     first = steps(engine, minute_of(FIRST, SPIKE))
     assert short(first) == [("A", "OPEN", FIRST, False)]
     calm = [minute_of(minute, CALM) for minute in range(FIRST + 1, FIRST + 8)]
@@ -90,15 +101,15 @@ def test_a_spike_is_told_at_once_confirmed_when_final_and_closed_when_over(warm:
     assert {step.severity for step in later} == {first[0].severity}
 
 
-def test_a_provisional_opening_tells_the_watermark_at_which_it_was_seen(warm: EngineState) -> None:
-    engine = Engine(EngineConfig(), warm.copy())
+def test_a_provisional_opening_tells_the_watermark_at_which_it_was_seen(warm: Warm) -> None:
+    engine = warm.engine()
     spike = minute_of(FIRST, SPIKE, delay_seconds=2)
     (opened,) = steps(engine, spike)
     assert (opened.watermark, opened.bar, opened.onset) == (int(spike.received_at[-1]), at(FIRST), at(FIRST))
 
 
-def test_the_facts_of_an_opening_are_those_of_its_bar(warm: EngineState) -> None:
-    engine = Engine(EngineConfig(), warm.copy())
+def test_the_facts_of_an_opening_are_those_of_its_bar(warm: Warm) -> None:
+    engine = warm.engine()
     facts = steps(engine, minute_of(FIRST, SPIKE))[0].facts
     assert facts is not None
     assert (facts.start, facts.trades, facts.open, facts.close, facts.volume) == (at(FIRST), 4, 100.0, 100.0, 4.0)
@@ -107,11 +118,15 @@ def test_the_facts_of_an_opening_are_those_of_its_bar(warm: EngineState) -> None
     assert facts.statistic >= 3.7
 
 
-def test_an_escalation_is_told_once_while_it_may_change_and_once_when_final(warm: EngineState) -> None:
-    engine = Engine(EngineConfig(), warm.copy())
+def test_an_escalation_is_told_once_while_it_may_change_and_once_when_final(warm: Warm) -> None:
+    engine = warm.engine()
     mild = CALM * 3.8
     told = steps(
-        engine, minute_of(FIRST, mild), minute_of(FIRST + 1, SPIKE * 4), minute_of(FIRST + 1, SPIKE * 4), mark(FIRST + 9)
+        engine,
+        minute_of(FIRST, mild),
+        minute_of(FIRST + 1, SPIKE * 4),
+        minute_of(FIRST + 1, SPIKE * 4),
+        mark(FIRST + 9),
     )
     assert short(told)[0] == ("A", "OPEN", FIRST, False)
     assert [one[1:] for one in short(told) if one[1] == "ESCALATED"] == [
@@ -121,17 +136,17 @@ def test_an_escalation_is_told_once_while_it_may_change_and_once_when_final(warm
     assert [step.severity for step in told if step.state == "ESCALATED"] == ["HIGH", "HIGH"]
 
 
-def test_an_onset_that_moves_to_an_earlier_bar_takes_the_later_alert_back_first(warm: EngineState) -> None:
+def test_an_onset_that_moves_to_an_earlier_bar_takes_the_later_alert_back_first(warm: Warm) -> None:
     """Late prints show that the burst began a minute sooner. Two alerts of one series must never be open at once."""
-    engine = Engine(EngineConfig(), warm.copy())
+    engine = warm.engine()
     seen = steps(engine, minute_of(FIRST, CALM), minute_of(FIRST + 1, SPIKE))
     assert short(seen) == [("A", "OPEN", FIRST + 1, False)]
     told = steps(engine, minute_of(FIRST, SPIKE, delay_seconds=100), mark(FIRST + 3, 1))
     assert short(told) == [("A", "RETRACTED", FIRST + 1, True), ("A", "OPEN", FIRST, True)]
 
 
-def test_final_steps_come_in_order_of_bar_and_then_of_series(warm: EngineState) -> None:
-    engine = Engine(EngineConfig(), warm.copy())
+def test_final_steps_come_in_order_of_bar_and_then_of_series(warm: Warm) -> None:
+    engine = warm.engine()
     spikes = [minute_of(FIRST + 1, SPIKE, series=1), minute_of(FIRST + 1, SPIKE), minute_of(FIRST, SPIKE, series=1)]
     told = steps(engine, in_order_of_arrival([*spikes, minute_of(FIRST, CALM), mark(FIRST + 9)]))
     opened = [one for one in short(told) if one[1] == "OPEN"]
@@ -153,13 +168,14 @@ PIECES = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(pieces=PIECES, data=st.data())
 def test_no_series_ever_has_two_alerts_open_and_each_ends_confirmed_or_retracted(
-    warm: EngineState, pieces: list[tuple[int, float, int, float]], data: st.DataObject
+    warm: Warm, pieces: list[tuple[int, float, int, float]], data: st.DataObject
 ) -> None:
     trades = in_order_of_arrival(
-        minute_of(FIRST + minute, spread, series=series, delay_seconds=delay) for minute, spread, series, delay in pieces
+        minute_of(FIRST + minute, spread, series=series, delay_seconds=delay)
+        for minute, spread, series, delay in pieces
     )
     cuts = sorted(data.draw(st.lists(st.integers(0, len(trades)), max_size=12)))
-    engine = Engine(EngineConfig(), warm.copy())
+    engine = warm.engine()
     calls = [trades.take(slice(a, b)) for a, b in pairwise([0, *cuts, len(trades)])]
     told = steps(engine, *calls, mark(FIRST + 30))
     open_now: dict[str, tuple[int, str]] = {}

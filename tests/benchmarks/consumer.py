@@ -1,0 +1,166 @@
+"""Kafka to the raw zone: the consumer's own loop in one process, against peers that read the same messages.
+
+Each side's clock runs from the first records it is given, so that joining the group is in no rate, to the moment when
+the last record is committed (ours, the hand-written loop) or read (the reader that does nothing).
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from tests.benchmarks.handwritten import HandWritten
+from tests.benchmarks.market import trades
+from tests.benchmarks.measure import Measured, Timed, Unequal, measure
+from tests.benchmarks.producer import publish
+from tests.benchmarks.reading import each_batch, subscribed
+from tests.benchmarks.servers import Servers
+from volwatch.analytics.trades import Trades, concatenate
+from volwatch.consumer.backoff import Backoff
+from volwatch.consumer.batch import Limits
+from volwatch.consumer.kafka import Run, Subscription
+from volwatch.consumer.loop import Loop
+from volwatch.consumer.quarantine import Quarantine
+from volwatch.consumer.storing import Storing
+from volwatch.rawzone.decode import decode_object
+from volwatch.rawzone.store import Rawzone
+from volwatch.runtime import Health, Stop
+from volwatch.settings import ConsumerSettings, KafkaSettings, RawzoneSettings
+
+TRADES = 500_000
+_OBJECTS_HELD = 4  # as volwatch.consumer.main holds
+
+
+class Watched:
+    """The broker as the loop sees it, which stops the loop when it has read all there is.
+
+    ``seconds`` runs from the first records to the last commit.
+    """
+
+    def __init__(self, subscription: Subscription, count: int, stop: Stop) -> None:
+        self._subscription = subscription
+        self._left = count
+        self._stop = stop
+        self._began: float | None = None
+        self.seconds = 0.0
+        self.subscribe = subscription.subscribe
+        self.pause = subscription.pause
+        self.resume = subscription.resume
+        self.close = subscription.close
+
+    def read(self, most_records: int, timeout_seconds: float) -> list[Run]:
+        """Return what comes, and count it."""
+        runs = self._subscription.read(most_records, timeout_seconds)
+        if runs and self._began is None:
+            self._began = time.perf_counter()
+        self._left -= sum(len(run.offsets) for run in runs)
+        if self._left <= 0:
+            self._stop.request()
+        return runs
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Commit, and note when that was."""
+        self._subscription.commit(positions)
+        if self._began is not None:
+            self.seconds = time.perf_counter() - self._began
+
+
+def run(servers: Servers, tell: Callable[[str], None]) -> Measured:
+    """Measure the loop against a reader that does nothing with the messages."""
+    settings, count = _filled_topic(servers, tell)
+
+    def check(made: Trades, expected: int) -> None:
+        if len(made) != expected:
+            raise Unequal(f"consumer: {len(made)} rows are stored, {expected} were read")
+
+    return measure(
+        "consumer",
+        "trades/s",
+        count,
+        lambda: consume(settings, servers.new_bucket(), count),
+        lambda: read_only(settings, count),
+        check,
+        tell,
+    )
+
+
+def run_against_loop(servers: Servers, tell: Callable[[str], None]) -> Measured:
+    """Measure the loop against ``json.loads`` and ``csv.writer`` for each message, into the same store."""
+    settings, count = _filled_topic(servers, tell)
+    return measure(
+        "consumer_vs_loop",
+        "trades/s",
+        count,
+        lambda: consume(settings, servers.new_bucket(), count),
+        lambda: consume_by_hand(settings, servers.new_bucket(), count),
+        check_stored,
+        tell,
+    )
+
+
+def consume(kafka: KafkaSettings, rawzone: RawzoneSettings, count: int) -> Timed[Trades]:
+    """Store the whole topic as the consumer does, with its default settings."""
+    settings, stop = ConsumerSettings(), Stop()
+    broker = Watched(Subscription.connect(kafka, uuid.uuid4().hex), count, stop)
+    backoff = Backoff(settings.store_attempts, random.random)
+    with ThreadPoolExecutor(1) as encoder, ThreadPoolExecutor(1) as putter:
+        Loop(
+            broker,
+            Storing(Rawzone.connect(rawzone), encoder, putter, backoff, stop.wait),
+            Quarantine.connect(kafka),
+            Limits(settings.flush_rows, settings.buffer_bytes // _OBJECTS_HELD, settings.flush_seconds),
+            settings.buffer_bytes,
+            backoff,
+            Health(),
+        ).run(stop)
+    return broker.seconds, _stored(rawzone)
+
+
+def consume_by_hand(kafka: KafkaSettings, rawzone: RawzoneSettings, count: int) -> Timed[Trades]:
+    """Store the whole topic by the hand-written loop, in objects of as many rows."""
+    client = subscribed(kafka, uuid.uuid4().hex)
+    writer = HandWritten(client, kafka.topic, Rawzone.connect(rawzone), ConsumerSettings().flush_rows)
+    began = each_batch(client, count, writer.take)
+    writer.finish()
+    seconds = time.perf_counter() - began
+    client.close()
+    return seconds, _stored(rawzone)
+
+
+def read_only(kafka: KafkaSettings, count: int) -> Timed[int]:
+    """Read the whole topic and do nothing with it."""
+    client = subscribed(kafka, uuid.uuid4().hex)
+    sizes: list[int] = []
+    began = each_batch(client, count, lambda messages: sizes.append(len(messages)))
+    seconds = time.perf_counter() - began
+    client.close()
+    return seconds, sum(sizes)
+
+
+def check_stored(made: Trades, expected: Trades) -> None:
+    """Compare the rows of two raw zones, column by column."""
+    columns = ("event_time", "received_at", "price", "size", "offset")
+    same = all(np.array_equal(getattr(made, name), getattr(expected, name)) for name in columns)
+    if not same or _series_of(made) != _series_of(expected):
+        raise Unequal("consumer_vs_loop: the rows stored differ")
+
+
+def _filled_topic(servers: Servers, tell: Callable[[str], None]) -> tuple[KafkaSettings, int]:
+    tell("consumer: filling the topic")
+    market = trades(TRADES)
+    settings = servers.new_topic()
+    publish(settings, market)
+    return settings, len(market)
+
+
+def _stored(rawzone: RawzoneSettings) -> Trades:
+    """Return the rows of all objects, in the order of partitions and offsets."""
+    store = Rawzone.connect(rawzone)
+    return concatenate([decode_object(store.read(found.key), found.key).trades for found in store.list_all()])
+
+
+def _series_of(rows: Trades) -> list[tuple[str, str]]:
+    return [rows.series[code] for code in rows.code.tolist()]

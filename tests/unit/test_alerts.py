@@ -1,0 +1,141 @@
+import json
+import math
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from volwatch.alerts import alert_id, explain
+from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.results import Facts, Transition
+
+ONSET_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z
+RANGE = math.log(math.log1p(0.0092))
+USUAL = math.log(math.log1p(0.0022))
+
+FACTS = Facts(
+    start=ONSET_MS,
+    open=187.5,
+    high=188.6,
+    low=186.9,
+    close=188.25,
+    volume=12_000.0,
+    trades=57,
+    first_offset=100,
+    last_offset=180,
+    revision=1,
+    flags=0,
+    log_return=0.004,
+    elapsed=1,
+    statistic=6.2,
+    z=4.0,
+    ratio=3.5,
+    log_range=RANGE,
+    expected_log_range=USUAL,
+    per_year=98_280.0,
+    baseline_bars=400,
+    profile_days=12,
+)
+STEP = Transition(
+    source="finnhub",
+    symbol="NVDA",
+    kind="VOLATILITY",
+    state="OPEN",
+    severity="HIGH",
+    onset=ONSET_MS,
+    bar=ONSET_MS,
+    peak=6.2,
+    final=False,
+    watermark=ONSET_MS + 65_000,
+    facts=FACTS,
+)
+
+
+def test_the_id_of_an_alert_never_changes() -> None:
+    """Ids are stored, sent and linked to: this one was written down when the first was given out."""
+    assert alert_id("finnhub", "AAPL", "VOLATILITY", ONSET_MS) == UUID("08c1777e-2733-50bc-8d65-10986c476486")
+
+
+def test_every_part_of_the_key_makes_another_id() -> None:
+    keys = [
+        ("finnhub", "AAPL", "VOLATILITY", ONSET_MS),
+        ("finnhub-quote", "AAPL", "VOLATILITY", ONSET_MS),
+        ("finnhub", "MSFT", "VOLATILITY", ONSET_MS),
+        ("finnhub", "AAPL", "REOPEN", ONSET_MS),
+        ("finnhub", "AAPL", "VOLATILITY", ONSET_MS + 60_000),
+        ("finnhubA", "APL", "VOLATILITY", ONSET_MS),
+        ("finnhub", "AAPLVOL", "ATILITY", ONSET_MS),
+        ("1:a", "b", "VOLATILITY", ONSET_MS),
+        ("1", "a1:b", "VOLATILITY", ONSET_MS),
+    ]
+    assert len({alert_id(*key) for key in keys}) == len(keys)
+
+
+def test_an_alert_explains_itself_in_one_sentence() -> None:
+    assert explain(STEP, FACTS, 3.7, "abc").sentence == (
+        "NVDA 14:30Z: 1-min range 0.92 % is 4.2× the usual 0.22 % "
+        "(S=6.2, enters at 3.7; 57 trades; price 187.5 → 188.25)"
+    )
+
+
+def test_the_sentence_of_a_reopening_says_for_how_long_nothing_traded() -> None:
+    told = explain(replace(STEP, kind="REOPEN"), replace(FACTS, elapsed=16), 4.0, "abc").sentence
+    assert told == (
+        "NVDA 14:30Z: 1-min range 0.92 % is 4.2× the usual 0.22 % on reopening after 15 min without a trade "
+        "(S=6.2, enters at 4; 57 trades; price 187.5 → 188.25)"
+    )
+
+
+def test_a_range_is_told_as_the_volatility_that_has_it_as_its_usual_range() -> None:
+    """E[ln range] is 0.43 above ln σ; a minute's σ is √98,280 of a year's."""
+    told = explain(STEP, FACTS, 3.7, "abc")
+    assert told.volatility == pytest.approx(math.log1p(0.0092) / math.exp(0.43) * math.sqrt(98_280), rel=1e-12)
+    assert told.expected_volatility == pytest.approx(math.log1p(0.0022) / math.exp(0.43) * math.sqrt(98_280), rel=1e-12)
+    assert told.ratio == pytest.approx(told.volatility / told.expected_volatility, rel=1e-12)
+
+
+def test_why_holds_what_the_alert_was_judged_by() -> None:
+    told = explain(STEP, FACTS, 3.7, "abc")
+    assert told.why == {
+        "statistic": 6.2,
+        "threshold": 3.7,
+        "channel": "burst",
+        "z": 4.0,
+        "ratio": told.ratio,
+        "ratio_three_bars": 3.5,
+        "volatility": told.volatility,
+        "expected_volatility": told.expected_volatility,
+        "bar": {
+            "start": "2026-01-05T14:30:00+00:00",
+            "open": 187.5,
+            "high": 188.6,
+            "low": 186.9,
+            "close": 188.25,
+            "volume": 12_000.0,
+            "trades": 57,
+            "move": 0.004,
+            "elapsed_bars": 1,
+            "revision": 1,
+        },
+        "baseline_bars": 400,
+        "profile_days": 12,
+        "flags": [],
+        "final": False,
+        "config_hash": "abc",
+        "detector": "lre 1",
+        "offsets": [100, 180],
+    }
+
+
+def test_the_channel_is_the_one_that_gave_the_statistic() -> None:
+    assert explain(STEP, replace(FACTS, z=6.2), 3.7, "abc").why["channel"] == "jump"
+
+
+@pytest.mark.parametrize(("flags", "names"), [(1, ["ohlc"]), (2, ["reopen"]), (3, ["ohlc", "reopen"])])
+def test_flags_are_told_by_their_names(flags: int, names: list[str]) -> None:
+    assert explain(STEP, replace(FACTS, flags=flags), 3.7, "abc").why["flags"] == names
+
+
+def test_why_is_json_though_a_return_is_undefined() -> None:
+    why = explain(STEP, replace(FACTS, log_return=math.nan), 3.7, EngineConfig().hash).why
+    assert json.loads(json.dumps(why, allow_nan=False))["bar"]["move"] is None
