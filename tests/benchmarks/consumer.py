@@ -9,13 +9,14 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 
 from tests.benchmarks.handwritten import HandWritten
-from tests.benchmarks.market import trades
+from tests.benchmarks.market import MESSAGES, trades
 from tests.benchmarks.measure import Measured, Timed, Unequal, measure
-from tests.benchmarks.producer import publish
+from tests.benchmarks.producer import connected, publish
 from tests.benchmarks.reading import each_batch, subscribed
 from tests.benchmarks.servers import Servers
 from volwatch.analytics.trades import Trades, concatenate
@@ -30,7 +31,6 @@ from volwatch.rawzone.store import Rawzone
 from volwatch.runtime import Health, Stop
 from volwatch.settings import ConsumerSettings, KafkaSettings, RawzoneSettings
 
-TRADES = 500_000
 _OBJECTS_HELD = 4  # as volwatch.consumer.main holds
 
 
@@ -70,7 +70,8 @@ class Watched:
 
 def run(servers: Servers, tell: Callable[[str], None]) -> Measured:
     """Measure the loop against a reader that does nothing with the messages."""
-    settings, count = _filled_topic(servers, tell)
+    tell("consumer: filling the topic")
+    settings, count = _filled_topic(servers)
 
     def check(made: Trades, expected: int) -> None:
         if len(made) != expected:
@@ -89,7 +90,8 @@ def run(servers: Servers, tell: Callable[[str], None]) -> Measured:
 
 def run_against_loop(servers: Servers, tell: Callable[[str], None]) -> Measured:
     """Measure the loop against ``json.loads`` and ``csv.writer`` for each message, into the same store."""
-    settings, count = _filled_topic(servers, tell)
+    tell("consumer: filling the topic")
+    settings, count = _filled_topic(servers)
     return measure(
         "consumer_vs_loop",
         "trades/s",
@@ -148,11 +150,11 @@ def check_stored(made: Trades, expected: Trades) -> None:
         raise Unequal("consumer_vs_loop: the rows stored differ")
 
 
-def _filled_topic(servers: Servers, tell: Callable[[str], None]) -> tuple[KafkaSettings, int]:
-    tell("consumer: filling the topic")
-    market = trades(TRADES)
+@cache
+def _filled_topic(servers: Servers) -> tuple[KafkaSettings, int]:
+    market = trades(MESSAGES)
     settings = servers.new_topic()
-    publish(settings, market)
+    publish(connected(settings, market[0]), market[1:])
     return settings, len(market)
 
 

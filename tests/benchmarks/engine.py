@@ -75,6 +75,7 @@ def table_of(session: Session) -> BarTable:
     series, minute = np.divmod(np.arange(symbols * minutes), minutes)
     start = _OPEN_MS + minute * MINUTE_MS
     count = session.trades.ravel()
+    volume = count.astype(np.float64)
     zero = np.zeros(len(start), np.int64)
     return BarTable(
         key=bar_key(series, start),
@@ -82,8 +83,8 @@ def table_of(session: Session) -> BarTable:
         high=session.high.ravel(),
         low=session.low.ravel(),
         close=session.close.ravel(),
-        volume=count * 10.0,
-        notional=session.close.ravel() * count * 10.0,
+        volume=volume,
+        notional=session.close.ravel() * volume,
         trades=count,
         first_time=start,
         last_time=start + MINUTE_MS - 1,

@@ -6,6 +6,7 @@ the steps before taught) is no window of pandas: it goes from minute to minute, 
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -53,28 +54,31 @@ def frames(open_: Float64, high: Float64, low: Float64, close: Float64, trades: 
 
 def outcome(bars: Frames, enter: float) -> Outcome:
     """Return volatility by every minute estimator, and the detector's verdicts."""
-    log_return = np.log(bars.close / bars.close.shift())
-    log_return.iloc[0] = np.log(bars.close.iloc[0] / bars.open.iloc[0])
+    log_return = _log(bars.close / bars.close.shift())
+    log_return.iloc[0] = _log(bars.close / bars.open).iloc[0]
     return _detect(bars, log_return.abs().to_numpy(), enter, volatility(bars, log_return))
 
 
 def volatility(bars: Frames, log_return: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return annual volatility by estimator, NaN where it must not be shown."""
-    high_low = np.log(bars.high / bars.low) ** 2
-    open_close = np.log(bars.close / bars.open)
-    rogers_satchell = np.log(bars.high / bars.close) * np.log(bars.high / bars.open) + np.log(
-        bars.low / bars.close
-    ) * np.log(bars.low / bars.open)
+    high_low = _log(bars.high / bars.low) ** 2
+    open_close = _log(bars.close / bars.open)
+    above = _log(bars.high / bars.close) * _log(bars.high / bars.open)
+    below = _log(bars.low / bars.close) * _log(bars.low / bars.open)
     enough = bars.trades.rolling(_WINDOW, min_periods=_LEAST).median() >= _MOST_TRADES_TOO_FEW
     variances = {
         "cc": log_return.rolling(_WINDOW, min_periods=_LEAST).var(),
         "cc0": _mean(log_return**2),
         "parkinson": _mean(high_low).where(enough) / (4 * _LN2),
         "garman-klass": _mean(0.5 * high_low - (2 * _LN2 - 1) * open_close**2).where(enough),
-        "rogers-satchell": _mean(rogers_satchell).where(enough),
+        "rogers-satchell": _mean(above + below).where(enough),
         "ewma": (log_return**2).ewm(halflife=_HALF_LIFE, min_periods=_LEAST).mean(),
     }
-    return {name: np.sqrt(variance * _PER_YEAR) for name, variance in variances.items()}
+    return {name: (variance * _PER_YEAR) ** 0.5 for name, variance in variances.items()}
+
+
+def _log(frame: pd.DataFrame) -> pd.DataFrame:
+    return cast("pd.DataFrame", np.log(frame))
 
 
 def _mean(terms: pd.DataFrame) -> pd.DataFrame:
@@ -84,8 +88,9 @@ def _mean(terms: pd.DataFrame) -> pd.DataFrame:
 def _log_range(bars: Frames) -> Float64:
     reference = bars.close.shift()
     reference.iloc[0] = bars.open.iloc[0]
-    span = np.log(np.maximum(bars.high, reference) / np.minimum(bars.low, reference))
-    return np.log(np.maximum(span, _HALF_TICK / reference)).to_numpy()
+    span = _log(bars.high.where(bars.high >= reference, reference) / bars.low.where(bars.low <= reference, reference))
+    floor = _HALF_TICK / reference
+    return _log(span.where(span >= floor, floor)).to_numpy()
 
 
 def _detect(bars: Frames, move: Float64, enter: float, shown: dict[str, pd.DataFrame]) -> Outcome:

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.market import SYMBOLS, trades
+from tests.benchmarks.market import MESSAGES, SYMBOLS, trades
 from tests.benchmarks.measure import Measured, Timed, Unequal, measure, timed
 from tests.benchmarks.servers import Servers
 from tests.integration.worlds import end_mark, own_world
@@ -26,7 +26,6 @@ from volwatch.trade import Trade
 from volwatch.warehouse import provision
 from volwatch.warehouse.connection import connect
 
-TRADES = 500_000
 PARTITIONS = 6
 
 _PEER_TABLE = """CREATE TABLE peer_rows (partition integer, kafka_offset bigint, source text, symbol text,
@@ -49,7 +48,7 @@ def run(servers: Servers, tell: Callable[[str], None]) -> Measured:
     """Measure both sides on the raw rows of an hour."""
     stack = servers.stack
     tell("loader: making the raw zone")
-    market = trades(TRADES)
+    market = trades(MESSAGES)
     objects = list(_objects(market))
     file = stack.folder / "rows.csv"
     _write_csv(file, objects)

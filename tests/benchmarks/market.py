@@ -7,6 +7,8 @@ from volwatch.trade import Trade
 
 SYMBOLS = 50
 MINUTES = 60
+MESSAGES = 300_000
+"""Trades that go through servers."""
 
 
 @cache

@@ -40,7 +40,7 @@ def measure(
     check: Callable[[_T, _U], None],
     tell: Callable[[str], None],
 ) -> Measured:
-    """Return the rates of both sides, run in turn: once to warm up, then ``ROUNDS`` times.
+    """Return the rates of both sides, run in turn: once to warm up, then ``ROUNDS`` times, each first by turns.
 
     Parameters
     ----------
@@ -54,7 +54,10 @@ def measure(
     seconds: list[tuple[float, float]] = []
     for number in range(ROUNDS + 1):
         tell(f"{name}: round {number} of {ROUNDS}" if number else f"{name}: warming up")
-        (ours_seconds, made), (peer_seconds, expected) = ours(), peer()
+        if number % 2:
+            (peer_seconds, expected), (ours_seconds, made) = peer(), ours()
+        else:
+            (ours_seconds, made), (peer_seconds, expected) = ours(), peer()
         check(made, expected)
         seconds.append((ours_seconds, peer_seconds))
     ours_seconds, peer_seconds = (statistics.median(side) for side in zip(*seconds[1:], strict=True))

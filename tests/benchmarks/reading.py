@@ -58,7 +58,7 @@ def read_all(settings: KafkaSettings, count: int) -> Records:
 
     def keep(messages: list[Message]) -> None:
         for message in messages:
-            records.setdefault(message.partition() or 0, []).append((message.key(), message.value()))  # type: ignore[arg-type]
+            records.setdefault(message.partition() or 0, []).append((message.key(), message.value()))
 
     client = subscribed(settings, "read-all")
     each_batch(client, count, keep)

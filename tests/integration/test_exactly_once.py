@@ -200,7 +200,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 class HeldRead(Rawzone):

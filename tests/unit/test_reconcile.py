@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ def offsets(ranges: list[Range]) -> set[int]:
 
 def are_disjoint_and_in_order(ranges: list[Range]) -> bool:
     return all(first <= last for first, last in ranges) and all(
-        before[1] + 1 < after[0] for before, after in zip(ranges, ranges[1:], strict=False)
+        before[1] + 1 < after[0] for before, after in pairwise(ranges)
     )
 
 

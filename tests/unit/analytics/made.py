@@ -61,8 +61,8 @@ def bars(
         high=price * np.exp(half),
         low=price * np.exp(-half),
         close=price.copy(),
-        volume=count * 10.0,
-        notional=price * count * 10.0,
+        volume=(count * 10).astype(np.float64),
+        notional=price * (count * 10).astype(np.float64),
         trades=count,
         first_time=begun.copy(),
         last_time=begun + MINUTE_MS - 1,
@@ -94,4 +94,5 @@ def advance_final(state: EngineState, table: BarTable, config: EngineConfig = CO
 def noise(seed: int, count: int, scale: float = 0.3) -> Float64:
     """Return log ranges that scatter as those of a calm market do, around one in a thousand."""
     random = np.random.Generator(np.random.PCG64(seed))
-    return np.log(1e-3) + scale * random.standard_normal(count)
+    log_range: Float64 = np.log(1e-3) + scale * random.standard_normal(count)
+    return log_range

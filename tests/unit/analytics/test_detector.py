@@ -122,7 +122,7 @@ class Naive:
         self.n += 1
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**16), scale=st.sampled_from([0.05, 0.3, 1.5]), first_is_reopen=st.booleans())
 def test_statistic_equals_the_specification_bar_by_bar(seed: int, scale: float, first_is_reopen: bool) -> None:
     random = np.random.Generator(np.random.PCG64(seed))
@@ -151,7 +151,7 @@ def test_the_first_hour_of_a_series_has_no_statistic_and_opens_nothing() -> None
 
 
 def test_the_true_range_by_hand() -> None:
-    """From a close of 100 to a low of 110: ln(121/100) over four minutes; and half a cent of a price that stood still."""
+    """From a close of 100 to a low of 110: ln(121/100) over four minutes; and half a cent where a price stood still."""
     answer = true_log_range(
         np.array([121.0, 50.0]), np.array([110.0, 50.0]), np.array([100.0, 50.0]), np.array([4.0, 1])
     )
@@ -307,7 +307,7 @@ def test_a_bar_after_a_halt_closes_nothing() -> None:
     assert (seen.told("closed"), seen.state.active.tolist()) == ([False], [1])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**16), cut=st.integers(0, 99))
 def test_series_side_by_side_and_put_away_between_bars_are_each_as_if_alone(seed: int, cut: int) -> None:
     ranges = np.stack([noise(seed + series, 100, 0.8) for series in range(3)])

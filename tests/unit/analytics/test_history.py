@@ -30,7 +30,7 @@ def windows_of(held: History, rows: list[Row], width: int) -> np.ndarray:
     return roll(held, series, values, counts).window("value", width)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(calls=CALLS, width=st.integers(1, WIDTH))
 def test_windows_equal_those_over_plain_lists(calls: list[list[Row]], width: int) -> None:
     held = history(3)

@@ -217,7 +217,7 @@ def mixed_market(seed: int) -> BarTable:
     return tables[0].join(tables[1]).join(tables[2])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**16), cuts=st.lists(st.integers(0, 290), max_size=3))
 def test_bars_in_any_parts_give_the_same_bits_as_all_at_once(seed: int, cuts: list[int]) -> None:
     table = mixed_market(seed)

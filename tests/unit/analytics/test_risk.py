@@ -31,7 +31,7 @@ def alternating(count: int, mean: float = 0.001, size: float = 0.01) -> Float64:
 def test_a_ratio_by_hand() -> None:
     """Mean 0.02, sample deviation 0.01, risk-free 0.01 a bar: 1 a bar, 2 a year of 4; error √(1.5/3)·2."""
     ratio, error, reason, n = sharpe(np.array([0.01, 0.02, 0.03]), per_year=4.0, rate=0.04)
-    assert (ratio, error) == (pytest.approx(2.0, rel=1e-14), pytest.approx(math.sqrt(2.0), rel=1e-14))
+    assert [ratio, error] == pytest.approx([2.0, math.sqrt(2.0)], rel=1e-14)
     assert (reason, n) == (DEFINED, 3)
 
 

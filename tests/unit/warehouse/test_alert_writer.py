@@ -50,9 +50,11 @@ OPENED = Transition(
     watermark=ONSET_MS + 65_000,
     facts=FACTS,
 )
-FRESH, KNOWN = [(True,)], [(False,)]
-OBJECTS = [("trades/a.csv.gz",), ("trades/b.csv.gz",)]
 Answers = list[tuple[object, ...]]
+
+FRESH: Answers = [(True,)]
+KNOWN: Answers = [(False,)]
+OBJECTS: Answers = [("trades/a.csv.gz",), ("trades/b.csv.gz",)]
 
 
 def written(*steps: Transition, answers: tuple[Answers, ...] = ()) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
@@ -125,7 +127,12 @@ def test_an_opening_is_counted_once_and_confirmed_once_final(
         ),
         (
             replace(OPENED, state="CLOSED", bar=ONSET_MS + 120_000, peak=8.0, final=True),
-            {"alert_id": ID, "statistic": 8.0, "closed_at": datetime(2026, 1, 5, 14, 33, tzinfo=UTC)},
+            {
+                "alert_id": ID,
+                "severity": "MEDIUM",
+                "statistic": 8.0,
+                "closed_at": datetime(2026, 1, 5, 14, 33, tzinfo=UTC),
+            },
         ),
         (
             replace(OPENED, state="RETRACTED", final=True, facts=None, watermark=ONSET_MS + 180_000),
