@@ -7,7 +7,7 @@ from volwatch.trade import Trade
 
 SYMBOLS = 50
 MINUTES = 60
-MESSAGES = 300_000
+MESSAGES = 500_000
 """Trades that go through servers."""
 
 

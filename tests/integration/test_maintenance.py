@@ -151,3 +151,13 @@ def test_the_command_counts_what_kafka_has(platform: dict[str, str], monkeypatch
     count = len(trades)
     assert (told.kafka_first, told.kafka_end, told.raw_rows, told.loaded_rows) == (0, count, count, count)
     assert {row.difference for row in found.values()} == {0}
+
+
+def test_an_object_that_cannot_be_read_is_named(world: World) -> None:
+    trades = simulated(minutes=20)
+    world.put_all(trades, rows=100)
+    broken = key_at(world, 100)
+    world.rawzone.put(broken, b"no gzip")
+    world.run()
+    [found] = maintain(world, kafka={0: (0, len(trades))}).reconciliations
+    assert (found.missing_raw, found.unloaded, found.difference) == (0, 100, 100)

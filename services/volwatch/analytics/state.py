@@ -118,6 +118,8 @@ def _new_chain(names: tuple[str, ...], width: int) -> Chain:
 
 def add_series(state: EngineState, series: list[Series], calendars: list[str]) -> None:
     """Make room for series that were not seen before."""
+    if not series:
+        return
     state.series += series
     state.calendars += calendars
     count, more = len(state.series), len(series)

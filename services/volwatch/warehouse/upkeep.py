@@ -35,15 +35,15 @@ def drop_partitions(cursor: Cursor, table: str, before: datetime) -> int:
 
 
 def ledger(cursor: Cursor) -> dict[int, Ledger]:
-    """Return what was loaded of each Kafka partition; overlapping objects are folded by the database."""
+    """Return what was loaded of each Kafka partition; an object that could not be read counts as not loaded."""
     cursor.execute(
         """SELECT kafka_partition, sum(rows_loaded)::bigint, sum(rows_rejected)::bigint,
                (SELECT array_agg(ARRAY[lower(held), upper(held) - 1] ORDER BY held)
-                FROM unnest(range_agg(int8range(first_offset, last_offset, '[]'))) AS held)
+                FROM unnest(range_agg(int8range(first_offset, last_offset, '[]')) FILTER (WHERE fault IS NULL)) AS held)
            FROM raw_objects GROUP BY kafka_partition"""
     )
     return {
-        partition: Ledger(tuple((first, last) for first, last in ranges), loaded, rejected)
+        partition: Ledger(tuple((first, last) for first, last in ranges or ()), loaded, rejected)
         for partition, loaded, rejected, ranges in cursor.fetchall()
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from volwatch.analytics.bars import BarTable, bar_key
 from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.detector import Observation
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.minutes import Advanced, advance
 from volwatch.analytics.results import FLAG_NAMES
@@ -70,6 +71,28 @@ def bars(
         last_offset=zero.copy(),
         revision=zero.copy(),
         flags=zero.copy(),
+    )
+
+
+def one_bar(
+    log_range: float,
+    *,
+    minute: int = 0,
+    usual: float = 0.0,
+    move: float = 0.0,
+    trades: int = 30,
+    begins: bool = False,
+    reopen: bool = False,
+) -> Observation:
+    """Return one bar of one series as the detector is given it."""
+    return Observation(
+        start=np.array([START_MS + minute * MINUTE_MS]),
+        log_range=np.array([log_range]),
+        usual=np.array([usual]),
+        move=np.array([move]),
+        trades=np.array([trades]),
+        begins=np.array([begins]),
+        reopen=np.array([reopen]),
     )
 
 

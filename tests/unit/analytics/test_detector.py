@@ -1,4 +1,4 @@
-"""The detector against its specification, spelt out bar by bar for one series, and its promises one by one."""
+"""The promises of the detector, one by one."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.analytics.made import MINUTE_MS, START_MS, noise
+from tests.unit.analytics.made import START_MS, noise, one_bar
 from volwatch.analytics.detector import (
     COOL_DOWN_BARS,
     HALF_TICK,
@@ -32,27 +32,6 @@ CALM_RANGE = math.log(1e-3)
 SCALE = 0.3
 
 
-def bar(
-    log_range: float,
-    *,
-    minute: int = 0,
-    usual: float = 0.0,
-    move: float = 0.0,
-    trades: int = 30,
-    begins: bool = False,
-    reopen: bool = False,
-) -> Observation:
-    return Observation(
-        start=np.array([START_MS + minute * MINUTE_MS]),
-        log_range=np.array([log_range]),
-        usual=np.array([usual]),
-        move=np.array([move]),
-        trades=np.array([trades]),
-        begins=np.array([begins]),
-        reopen=np.array([reopen]),
-    )
-
-
 def warm(**columns: float) -> DetectorState:
     """Return a state that has seen a calm market for long: nothing open, no memory of the last bars."""
     state = replace(new_state(1), baseline=np.array([CALM_RANGE]), scale=np.array([SCALE]), bars=np.array([1_000]))
@@ -63,7 +42,7 @@ def warm(**columns: float) -> DetectorState:
 
 def bar_at(z: float, **facts: float) -> Observation:
     """Return the bar that lies ``z`` scales above what a warm state expects."""
-    return replace(bar(CALM_RANGE + z * SCALE), **{name: np.array([value]) for name, value in facts.items()})
+    return replace(one_bar(CALM_RANGE + z * SCALE), **{name: np.array([value]) for name, value in facts.items()})
 
 
 @dataclass
@@ -87,64 +66,10 @@ def watched(**columns: float) -> Watched:
     return Watched(warm(**columns), [])
 
 
-@dataclass
-class Naive:
-    """The specification (quant.md section 4.1), one series, plain floats."""
-
-    b: float = 0.0
-    sigma: float = 0.5
-    n: int = 0
-    E: float = 0.0
-
-    def see(self, y: float, begins: bool, reopen: bool) -> tuple[float, float] | None:
-        """Return S and z; None in warm-up."""
-        if self.n == 0:
-            self.b = y
-        z = (y - self.b) / self.sigma
-        warm_up = self.n < 60
-        before = 0.0 if begins else self.E
-        if warm_up:
-            self.E = 0.0
-        else:
-            self.E = before if reopen else 0.6 * before + 0.4 * min(max(z, -3.0), 8.0)
-        answer = None if warm_up else ((z, z) if reopen else (max(2.0 * self.E, z), z))
-        if not reopen:
-            self._learn(z)
-        return answer
-
-    def _learn(self, z: float) -> None:
-        clipped = min(max(z, -3.0), 3.0)
-        if self.n:
-            self.b += max(1 - 2 ** (-1 / 60), 1 / (self.n + 1)) * clipped * self.sigma
-            gain = max(1 - 2 ** (-1 / 390), 1 / (self.n + 20))
-            self.sigma += gain * (1.2533 * 1.01 * abs(clipped) * self.sigma - self.sigma)
-            self.sigma = max(0.30, self.sigma)
-        self.n += 1
-
-
-@settings(max_examples=12)
-@given(seed=st.integers(0, 2**16), scale=st.sampled_from([0.05, 0.3, 1.5]), first_is_reopen=st.booleans())
-def test_statistic_equals_the_specification_bar_by_bar(seed: int, scale: float, first_is_reopen: bool) -> None:
-    random = np.random.Generator(np.random.PCG64(seed))
-    ranges, usual = noise(seed, 130, scale), random.normal(0, 0.3, 130)
-    begins, reopen = random.random(130) < 0.03, random.random(130) < 0.05
-    reopen[0] = first_is_reopen
-    naive, state = Naive(), new_state(1)
-    for index in range(130):
-        seen = bar(ranges[index], usual=usual[index], begins=bool(begins[index]), reopen=bool(reopen[index]))
-        state, verdict = observe(state, seen, ENTER)
-        expected = naive.see(ranges[index] - usual[index], bool(begins[index]), bool(reopen[index]))
-        if expected is None:
-            assert np.isnan([verdict.statistic[0], verdict.z[0]]).all()
-        else:
-            assert (verdict.statistic[0], verdict.z[0]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-        assert state.bars[0] == naive.n
-        if naive.n:
-            assert (state.baseline[0], state.scale[0]) == pytest.approx((naive.b, naive.sigma), rel=1e-12)
-
-
 def test_the_first_hour_of_a_series_has_no_statistic_and_opens_nothing() -> None:
-    seen = Watched(new_state(1), []).see(*(bar(CALM_RANGE) for _ in range(WARM_UP_BARS - 1)), bar(0.0), bar(0.0))
+    seen = Watched(new_state(1), []).see(
+        *(one_bar(CALM_RANGE) for _ in range(WARM_UP_BARS - 1)), one_bar(0.0), one_bar(0.0)
+    )
     defined = [not np.isnan(verdict.statistic[0]) for verdict in seen.said]
     assert defined == [False] * WARM_UP_BARS + [True]
     assert seen.told("opened") == [False] * WARM_UP_BARS + [True]
@@ -187,7 +112,7 @@ def test_a_larger_range_never_says_less(
 ) -> None:
     """So what a bar raises while it is open, it raises when it has ended too."""
     state = warm(ewma=ewma, excess_1=excess, active=active, severity=LOW, since_onset=COOL_DOWN_BARS)
-    (_, less), (_, more) = (observe(state, bar(x, reopen=reopen), ENTER) for x in sorted(ranges))
+    (_, less), (_, more) = (observe(state, one_bar(x, reopen=reopen), ENTER) for x in sorted(ranges))
     assert more.statistic[0] >= less.statistic[0]
     assert more.ratio[0] >= less.ratio[0]
     assert (bool(more.opened[0]), bool(more.escalated[0])) >= (bool(less.opened[0]), bool(less.escalated[0]))
@@ -286,7 +211,7 @@ def test_a_session_may_open_with_an_alert_that_ends_yesterdays() -> None:
 
 def test_a_bar_after_a_halt_teaches_nothing() -> None:
     before = warm(ewma=1.0, excess_1=0.5, excess_2=0.25)
-    after, _ = observe(before, bar(CALM_RANGE + 0.5, reopen=True), ENTER)
+    after, _ = observe(before, one_bar(CALM_RANGE + 0.5, reopen=True), ENTER)
     unchanged = ("baseline", "scale", "bars", "ewma", "excess_1", "excess_2")
     assert {name: getattr(after, name).tolist() for name in unchanged} == {
         name: getattr(before, name).tolist() for name in unchanged
@@ -295,15 +220,15 @@ def test_a_bar_after_a_halt_teaches_nothing() -> None:
 
 def test_a_bar_after_a_halt_is_judged_by_itself_and_raises_its_own_kind() -> None:
     burst = {"ewma": 8.0}
-    assert watched(**burst).see(bar(CALM_RANGE + 3.0 * SCALE, reopen=True)).told("opened") == [False]
-    seen = watched(**burst).see(bar(CALM_RANGE + 5.0 * SCALE, reopen=True))
+    assert watched(**burst).see(one_bar(CALM_RANGE + 3.0 * SCALE, reopen=True)).told("opened") == [False]
+    seen = watched(**burst).see(one_bar(CALM_RANGE + 5.0 * SCALE, reopen=True))
     assert (seen.told("opened"), seen.state.kind.tolist()) == ([True], [REOPEN])
     assert seen.said[0].statistic.tolist() == [pytest.approx(5.0, rel=1e-12)]
     assert watched().see(bar_at(5.0)).state.kind.tolist() == [VOLATILITY]
 
 
 def test_a_bar_after_a_halt_closes_nothing() -> None:
-    seen = watched(active=1, severity=LOW).see(bar(CALM_RANGE, reopen=True))
+    seen = watched(active=1, severity=LOW).see(one_bar(CALM_RANGE, reopen=True))
     assert (seen.told("closed"), seen.state.active.tolist()) == ([False], [1])
 
 
@@ -313,7 +238,7 @@ def test_series_side_by_side_and_put_away_between_bars_are_each_as_if_alone(seed
     ranges = np.stack([noise(seed + series, 100, 0.8) for series in range(3)])
     together, alone = new_state(3), [new_state(1) for _ in range(3)]
     for index in range(100):
-        seen = [bar(ranges[series, index], minute=index) for series in range(3)]
+        seen = [one_bar(ranges[series, index], minute=index) for series in range(3)]
         joined = Observation(
             *(np.concatenate([getattr(one, column.name) for one in seen]) for column in fields(Observation))
         )

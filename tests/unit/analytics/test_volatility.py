@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from volwatch.analytics.calendars import calendar_named
+from volwatch.analytics import days
+from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key
+from volwatch.analytics.calendars import DAY_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.history import new_history, roll
 from volwatch.analytics.results import Volatility
-from volwatch.analytics.trades import Trades
+from volwatch.analytics.state import add_series
 from volwatch.analytics.volatility import (
     LN2,
     Windows,
@@ -40,32 +42,37 @@ ORACLE = {
 }
 
 
-def ohlc_trades(frame: pd.DataFrame) -> Trades:
-    """Return four prints per day inside the session, and a mark that makes the last day final."""
-    dates = frame["date"].to_numpy("datetime64[D]")
-    opened, closed = calendar_named("XNYS").session_bounds_ms(dates)
-    times = np.stack([opened, opened + 60_000, opened + 120_000, closed - 1], axis=1).ravel()
-    prices = frame[["open", "high", "low", "close"]].to_numpy(np.float64).ravel()
-    n = len(times) + 1
-    times = np.append(times, times[-1] + 300_000)
-    return Trades(
-        series=(("replay-msft", "MSFT"),),
-        code=np.zeros(n, np.int32),
-        event_time=times,
-        received_at=times,
-        price=np.append(prices, prices[-1]),
-        size=np.ones(n),
-        conditions=(("ohlc",), ("mark",)),
-        condition_code=np.append(np.zeros(n - 1, np.int32), np.int32(1)),
-        offset=np.arange(n, dtype=np.int64),
+def daily_volatility(frame: pd.DataFrame) -> Volatility:
+    """Return what the engine makes of day bars; the way there from trades is tested on real servers."""
+    state = Engine(EngineConfig()).state
+    add_series(state, [("replay-msft", "MSFT")], ["XNYS"])
+    n = len(frame)
+    start = frame["date"].to_numpy("datetime64[D]").astype(np.int64) * DAY_MS
+    prices = {name: frame[name].to_numpy(np.float64) for name in ("open", "high", "low", "close")}
+    zero = np.zeros(n, np.int64)
+    table = BarTable(
+        key=bar_key(np.zeros(n, np.int64), start),
+        open=prices["open"],
+        high=prices["high"],
+        low=prices["low"],
+        close=prices["close"],
+        volume=np.ones(n),
+        notional=prices["close"],
+        trades=np.full(n, 4),
+        flags=np.full(n, FLAG_OHLC),
+        first_time=zero,
+        last_time=zero,
+        first_offset=zero,
+        last_offset=zero,
+        revision=zero,
     )
+    return days.advance(state, table, EngineConfig())[1]
 
 
 @pytest.fixture(scope="module")
 def daily() -> Volatility:
     """Return the engine's daily volatility of the real series."""
-    result = Engine(EngineConfig()).process(ohlc_trades(pd.read_csv(DATA / "ohlc_msft_daily.csv")))
-    return result.volatility[2]
+    return daily_volatility(pd.read_csv(DATA / "ohlc_msft_daily.csv"))
 
 
 def column(daily: Volatility, estimator: str) -> pd.Series:
@@ -92,7 +99,7 @@ def test_rolling_sharpe_equals_empyrical(daily: Volatility) -> None:
     """On adj_close the ratios would match to the last date; the series has no split, only dividends differ."""
     frame = pd.read_csv(DATA / "ohlc_msft_daily.csv")
     adjusted = frame.assign(**dict.fromkeys(("open", "high", "low", "close"), frame["adj_close"]))
-    result = Engine(EngineConfig()).process(ohlc_trades(adjusted)).volatility[2]
+    result = daily_volatility(adjusted)
     expected = pd.read_csv(DATA / "rolling_sharpe63_empyrical_msft_daily.csv", index_col=0).iloc[:, 0].dropna()
     np.testing.assert_allclose(column(result, "sharpe")[expected.index].to_numpy(), expected.to_numpy(), rtol=1e-9)
 
