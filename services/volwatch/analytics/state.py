@@ -49,7 +49,7 @@ class Season:
     """What each series' profile is learnt from.
 
     ``today`` (series, standard minutes) holds the log range of today's bars, ``past`` (series, sessions, bins) the
-    deviations of past sessions, ``days`` their number, ``profile`` (series, bins) what follows from them. NaN where nothing is.
+    deviations of past sessions, ``days`` their number, ``profile`` (series, bins) what follows from them. NaN: nothing.
     """
 
     today: Float64
