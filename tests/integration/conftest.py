@@ -57,15 +57,19 @@ def stack(scratch: Path) -> Iterator[Stack]:
         yield started
 
 
-@pytest.fixture(scope="session")
-def airflow(stack: Stack) -> Airflow:
-    """Airflow on the servers of the session; its tasks work on the stack's own topic, bucket and database."""
+@pytest.fixture(scope="module")
+def airflow(stack: Stack) -> Iterator[Airflow]:
+    """Airflow on the servers of the session; its tasks work on the stack's own topic, bucket and database.
+
+    It ends with the module that wants it: its scheduler alone takes a tenth of the machine.
+    """
     stack.start_airflow()
     stack.wait_airflow()
-    return stack.airflow
+    yield stack.airflow
+    stack.airflow.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_stack(stack: Stack, airflow: Airflow) -> Stack:
     """The servers of the session with Airflow."""
     return stack
