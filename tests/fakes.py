@@ -47,7 +47,7 @@ class InlineExecutor(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except Exception as error:  # what a thread of an executor does too: the future tells it
             future.set_exception(error)
         return future
 

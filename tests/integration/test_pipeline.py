@@ -14,22 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.integration.worlds import MINUTE_MS, START_MS, World, end_mark, own_world, print_of, simulated
+from tests.oracle import DATA, VOLATILITY_COLUMNS
 from volwatch.local.stack import Stack
 from volwatch.pipeline.command import run_minute
 from volwatch.rawzone.keys import ObjectKey, hour_of
 from volwatch.settings import RawzoneSettings, WarehouseSettings, load
 from volwatch.trade import Trade, encode
 
-DATA = Path(__file__).parents[1] / "data"
-REFERENCE = {
-    "cc": "close_nret",
-    "cc0": "rms_nret",
-    "parkinson": "parkinson",
-    "garman-klass": "garman_klass",
-    "rogers-satchell": "rogers_satchell",
-    "gk-yang-zhang": "gk_yz",
-    "yang-zhang": "yang_zhang",
-}
 EVERY_TABLE = (
     "stock_prices", "stock_volatility", "stock_signals", "stock_alerts", "alert_events", "raw_objects",
     "load_positions", "engine_state", "quarantine",
@@ -107,7 +98,7 @@ def day_bars(world: World) -> dict[date, tuple[Decimal, ...]]:
 
 
 def assert_equal_to_reference(world: World, reference: list[dict[str, str]]) -> None:
-    for estimator, column in REFERENCE.items():
+    for estimator, column in VOLATILITY_COLUMNS.items():
         found = world.select(
             """SELECT (bar_start AT TIME ZONE 'UTC')::date, value FROM stock_volatility
                WHERE source = 'replay-msft' AND bar_seconds = 86400 AND estimator = %s""",

@@ -1,7 +1,5 @@
 """Estimators against 50-digit values, hand-worked cases, and a naive definition."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.oracle import DATA, VOLATILITY_COLUMNS
 from volwatch.analytics import days
 from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key
 from volwatch.analytics.calendars import DAY_MS
@@ -29,17 +28,7 @@ from volwatch.analytics.volatility import (
     zero_mean,
 )
 
-DATA = Path(__file__).parents[2] / "data"
 ALL = np.ones((1, 4), np.bool_)
-ORACLE = {
-    "cc": "close_nret",
-    "cc0": "rms_nret",
-    "parkinson": "parkinson",
-    "garman-klass": "garman_klass",
-    "rogers-satchell": "rogers_satchell",
-    "gk-yang-zhang": "gk_yz",
-    "yang-zhang": "yang_zhang",
-}
 
 
 def daily_volatility(frame: pd.DataFrame) -> Volatility:
@@ -81,9 +70,11 @@ def column(daily: Volatility, estimator: str) -> pd.Series:
     return pd.Series(daily.value[:, daily.estimators.index(estimator)], index=days)
 
 
-@pytest.mark.parametrize("estimator", sorted(ORACLE))
+@pytest.mark.parametrize("estimator", sorted(VOLATILITY_COLUMNS))
 def test_daily_estimators_equal_the_fifty_digit_values(daily: Volatility, estimator: str) -> None:
-    expected = pd.read_csv(DATA / "mpvol_msft_daily_n20_N252.csv", index_col="date")[ORACLE[estimator]].dropna()
+    expected = pd.read_csv(DATA / "mpvol_msft_daily_n20_N252.csv", index_col="date")[
+        VOLATILITY_COLUMNS[estimator]
+    ].dropna()
     ours = column(daily, estimator)[expected.index]
     assert len(expected) > 2_490
     np.testing.assert_allclose(ours.to_numpy(), expected.to_numpy(), rtol=1e-12, atol=0)
