@@ -9,7 +9,7 @@ from volwatch.rawzone.store import Rawzone
 from volwatch.warehouse.writer import Position
 
 LOOK_BACK = timedelta(hours=48)
-"""How far behind the newest position a partition's objects are still looked for; the daily reconcile looks at all."""
+"""How far behind the newest position every run looks; a silent partition must not make it list its whole silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,12 @@ def list_start(positions: Mapping[int, Position]) -> ObjectKey | None:
 
 
 def furthest_start(positions: Mapping[int, Position]) -> ObjectKey | None:
-    """Return the key behind which objects are looked for at all."""
+    """Return the key behind which no object of these partitions can be missing: a consumer that was stuck for days
+    stores under the hours of then."""
     if not positions:
         return None
-    newest = max(position.hour for position in positions.values())
-    return last_key_before((newest - LOOK_BACK).astimezone(UTC))
+    hours = [position.hour for position in positions.values()]
+    return last_key_before(min(*hours, max(hours) - LOOK_BACK).astimezone(UTC))
 
 
 def last_key_before(hour: datetime) -> ObjectKey:

@@ -135,3 +135,11 @@ def test_a_position_read_in_another_time_zone_means_the_same_hour() -> None:
 def test_a_bounded_number_of_rows_is_taken_and_at_least_one_object(rows: int, taken: int) -> None:
     objects = [key(0, 9), key(10, 19), key(20, 29)]
     assert take(objects, rows) == objects[:taken]
+
+
+def test_what_a_partition_stored_after_days_of_being_stuck_is_found_with_its_next_object() -> None:
+    days_ago = HOUR - timedelta(days=3)
+    stuck = [key(10, 19, hour=days_ago), key(20, 29)]
+    rawzone = Listings([*stuck, key(0, 9, partition=1)])
+    plan = planned(rawzone, {0: position(10, hour=days_ago), 1: position(10)})
+    assert plan == Plan({0: stuck}, {})
