@@ -16,6 +16,7 @@ from volwatch.analytics.bars import (
     BarTable,
     add_trades,
     bar_key,
+    distinct,
     empty_table,
     judge,
     merge,
@@ -292,3 +293,19 @@ def test_nothing_added_changes_nothing() -> None:
     assert bits(merge(table, empty_table())) == bits(table)
     assert bits(table_of([], table)) == bits(table)
     assert len(table_of([])) == 0
+
+
+@given(
+    series=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    spread=st.sampled_from([2, 100_000]),
+    data=st.data(),
+)
+def test_keys_are_told_apart_whether_they_lie_dense_or_far_apart(
+    series: list[int], spread: int, data: st.DataObject
+) -> None:
+    n = len(series)
+    minutes = data.draw(st.lists(st.integers(0, spread), min_size=n, max_size=n))
+    key = bar_key(np.array(series, np.int64), START_MS + np.array(minutes, np.int64) * MINUTE_MS)
+    keys, slot = distinct(key)
+    expected_keys, expected_slot = np.unique(key, return_inverse=True)
+    assert (keys.tolist(), slot.tolist()) == (expected_keys.tolist(), expected_slot.tolist())
