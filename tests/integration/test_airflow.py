@@ -83,3 +83,8 @@ def test_the_maintenance_runs(world: World, api: Api) -> None:
     assert api.task_states(run) == {"keep_house": "success"}
     counted = "SELECT count(DISTINCT kafka_partition) FROM reconciliations WHERE checked_at >= %s"
     assert world.select(counted, begun) == [(6,)]
+
+
+def test_airflow_lists_its_dags_and_needs_no_password(airflow_stack: Stack) -> None:
+    found = Api(airflow_stack.airflow_url).ask("dags")
+    assert {dag["dag_id"] for dag in found["dags"]} == {"market_pipeline", "maintenance"}
