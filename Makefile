@@ -36,7 +36,7 @@ check: setup ## lint, types and the quick tests
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	@if grep -q '^\[tool\.importlinter\]' pyproject.toml; then $(BIN)/lint-imports; fi
-	$(BIN)/pytest $(QUICK_TESTS)
+	$(BIN)/pytest -n 2 $(QUICK_TESTS)
 
 .PHONY: test
 test: check ## check, and the tests that need a browser or real servers

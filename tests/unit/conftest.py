@@ -7,7 +7,7 @@ import pytest_socket
 from hypothesis import settings
 
 # Without a deadline a busy machine fails no test that is right; fewer examples than by default keep the whole quick.
-settings.register_profile("unit", max_examples=40, deadline=None)
+settings.register_profile("unit", max_examples=30, deadline=None)
 settings.load_profile("unit")
 
 
