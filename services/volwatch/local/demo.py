@@ -32,6 +32,7 @@ from volwatch.warehouse.hops import Counts, RaisedAlert, counts, first_alert
 SOURCE = "simulator"
 SPIKE_SYMBOL = "SIM01"
 HISTORY_MINUTES = 120
+MOST_HISTORY_TRADES = 400_000  # what the whole way takes in a few seconds, however busy the live market is
 _LOOK_SECONDS = 2.0
 _PLAIN_LINE_SECONDS = 10.0
 _CAUGHT_UP_SECONDS = 5.0
@@ -238,6 +239,7 @@ def _producer_options(args: argparse.Namespace, folder: Path) -> list[str]:
         "--rate": args.rate,
         "--seed": args.seed,
         "--history-minutes": HISTORY_MINUTES,
+        "--history-rate": min(args.rate, MOST_HISTORY_TRADES / (HISTORY_MINUTES * 60)),
         "--spike-symbol": SPIKE_SYMBOL,
         "--labels": folder / "labels.jsonl",
     }

@@ -91,6 +91,8 @@ def _simulator(args: argparse.Namespace, settings: ProducerSettings, now_ms: int
         start_ms=history_start_ms if settings.history_minutes else now_ms,
         history_days=args.history_days,
         first_seq=now_ms * _SEQ_PER_MS,
+        history_seconds=settings.history_minutes * 60,
+        history_rate=args.history_rate,
     )
     spike_symbol = args.spike_symbol or simulator.names[0]
     if spike_symbol not in simulator.names:
@@ -105,7 +107,9 @@ def _history_trades(args: argparse.Namespace, settings: ProducerSettings) -> flo
     if settings.source != "simulator":
         return 0.0
     days = int(args.history_days)
-    return days * PRINTS_PER_DAY * settings.symbols + settings.history_minutes * 60 * settings.rate
+    return days * PRINTS_PER_DAY * settings.symbols + settings.history_minutes * 60 * (
+        args.history_rate or settings.rate
+    )
 
 
 def _bars(path: Path, symbol: str, source: str) -> Iterator[Trade | Rejected]:

@@ -35,6 +35,9 @@ class Simulator:
         The market's start, epoch milliseconds.
     first_seq : int
         Number of the first trade; lost trades leave gaps.
+    history_seconds : int
+        Length of the market's first part, in full minutes, whose trades come at the rate ``history_rate`` (by default
+        at the same). The prices' path is one: a busy market needs no history that takes hours to send.
 
     Raises
     ------
@@ -53,6 +56,8 @@ class Simulator:
         start_ms: int,
         history_days: int = 0,
         first_seq: int = 0,
+        history_seconds: int = 0,
+        history_rate: float | None = None,
     ) -> None:
         if scenario not in SCENARIOS:
             raise Misconfigured([f"no scenario {scenario!r}: there are {', '.join(SCENARIOS)}"])
@@ -61,8 +66,11 @@ class Simulator:
         self._names = symbol_names(symbols)
         self._start_ms = start_ms
         self._traits = market.draw_traits(self._scenario, seed, symbols, rate)
+        self._history_seconds = history_seconds
+        self._history_traits = market.draw_traits(self._scenario, seed, symbols, history_rate or rate)
         self._before = self._after = market.begin(self._traits, seed)
-        self._seconds = next(seconds for seconds in _BLOCK_SECONDS if seconds * rate <= _ROWS_PER_BLOCK or seconds == 1)
+        busiest = max(rate, history_rate or rate)
+        self._seconds = next(span for span in _BLOCK_SECONDS if span * busiest <= _ROWS_PER_BLOCK or span == 1)
         self._coarse: Iterator[Ticks] = coarse_days(self._traits, seed, history_days)
         self._events: list[Event] = []
         self._unlabelled: list[Event] = []
@@ -116,7 +124,8 @@ class Simulator:
 
     def _make_block(self) -> None:
         """Make the block after ``before``; what it receives after its end is carried into the next."""
-        ticks, self._after = market.make_block(self._traits, self._before, self._seconds, self._seed, self._events)
+        traits = self._history_traits if self._before.second < self._history_seconds else self._traits
+        ticks, self._after = market.make_block(traits, self._before, self._seconds, self._seed, self._events)
         merged = self._carried.merged(ticks)
         cut = int(merged.received_ms.searchsorted(self._end_ms))
         self._ticks, self._late = merged[:cut], merged[cut:]

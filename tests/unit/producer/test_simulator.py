@@ -144,3 +144,15 @@ def test_an_unknown_scenario_is_named_with_those_there_are() -> None:
 def test_names_sort_as_their_numbers_do() -> None:
     assert symbol_names(3) == ("SIM01", "SIM02", "SIM03")
     assert list(symbol_names(120)) == sorted(symbol_names(120))
+
+
+def test_a_history_of_another_rate_has_fewer_trades_on_the_same_path() -> None:
+    source = Simulator("gbm", 7, 2, 100.0, START_MS, history_seconds=120, history_rate=10.0)
+    trades, _ = read_until(source, START_MS + 240_000)
+    early = [trade for trade in trades if trade.received_at < START_MS + 120_000]
+    late = [trade for trade in trades if trade.received_at >= START_MS + 120_100]
+    assert len(early) == pytest.approx(1_200, rel=0.15)
+    assert len(late) == pytest.approx(12_000, rel=0.15)
+    last = next(trade.price for trade in reversed(early) if trade.symbol == "SIM01")
+    first = next(trade.price for trade in late if trade.symbol == "SIM01")
+    assert first == pytest.approx(last, rel=1e-3)
