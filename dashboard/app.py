@@ -1,6 +1,7 @@
 """The Streamlit script: it wires the reader and the settings to the pages. ``volwatch dashboard`` runs it."""
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from dashboard.display import Display
 from dashboard.pages import alerts, overview, pipeline, symbol
@@ -9,6 +10,7 @@ from volwatch.warehouse.reader import Reader, open_reader
 from volwatch.warehouse.readings import Series
 
 CONNECTIONS = 8
+_DESTINATION = "destination"
 # Streamlit leaves a hand's breadth above the title and has no setting for it.
 STYLE = "<style>.stMainBlockContainer { padding-top: 4.2rem; padding-bottom: 3rem; }</style>"
 
@@ -26,11 +28,17 @@ def main() -> None:
     settings = load_one(DashboardSettings)
     reader = shared_reader()
 
+    def go(page: StreamlitPage, **asked: str) -> None:
+        # Clicks come from fragments. Switching there lets a delta of the old page meet the new one, which blanks the
+        # browser; a rerun of the whole page, which then switches before it draws, does not.
+        st.session_state[_DESTINATION] = (page.url_path, asked)
+        st.rerun()
+
     def open_symbol(series: Series) -> None:
-        st.switch_page(symbol_page, query_params={"symbol": series.symbol, "source": series.source})
+        go(symbol_page, symbol=series.symbol, source=series.source)
 
     def open_alert(alert_id: str) -> None:
-        st.switch_page(alerts_page, query_params={"alert": alert_id})
+        go(alerts_page, alert=alert_id)
 
     display = Display(settings.refresh_seconds, settings.stale_seconds, open_symbol, open_alert)
     overview_page = st.Page(
@@ -48,7 +56,13 @@ def main() -> None:
         icon=":material/conversion_path:",
         url_path="pipeline",
     )
-    st.navigation([overview_page, symbol_page, alerts_page, pipeline_page], position="top").run()
+    pages = [overview_page, symbol_page, alerts_page, pipeline_page]
+    chosen = st.navigation(pages, position="top")
+    destination = st.session_state.pop(_DESTINATION, None)
+    if destination is not None:
+        path, asked = destination
+        st.switch_page(next(page for page in pages if page.url_path == path), query_params=asked)
+    chosen.run()
 
 
 main()
