@@ -26,11 +26,11 @@ from volwatch.local.interrupts import interruptible
 from volwatch.local.scrape import read_metric
 from volwatch.local.service import Service
 from volwatch.local.stack import Stack
+from volwatch.producer.simulator import symbol_names
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.hops import Counts, RaisedAlert, counts, first_alert
 
 SOURCE = "simulator"
-SPIKE_SYMBOL = "SIM01"
 HISTORY_MINUTES = 120
 MOST_HISTORY_TRADES = 400_000  # what the whole way takes in a few seconds, however busy the live market is
 _LOOK_SECONDS = 2.0
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Kafka, MinIO, PostgreSQL, Airflow, the producer with a simulated market, the consumer and the dashboard are\n"
         "started. Two hours of history go through first, so that the detector is warm; then a burst of volatility is\n"
-        f"injected into {SPIKE_SYMBOL} and its alert awaited. Exit code 0: every hop carried trades and the alert came."
+        "injected into the first symbol and its alert awaited. Exit code 0: every hop carried trades and the alert came."
     )
     parser.add_argument("--for", dest="seconds", type=float, help="end after so many seconds (default: on Ctrl-C)")
     parser.add_argument("--symbols", type=int, default=10, help="simulated symbols (%(default)s)")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     with interruptible(), Stack(args.folder, console=console) as stack:
         try:
-            demo = Demo(stack, console, began)
+            demo = Demo(stack, console, began, symbol_names(args.symbols)[0])
             demo.start(args)
             return demo.watch(args.seconds)
         except KeyboardInterrupt:
@@ -90,6 +90,7 @@ class Demo:
     stack: Stack
     console: Console
     began: float
+    spike_symbol: str
     services: dict[str, Service] = field(default_factory=dict)
     spike: _Spike | None = None
     counted: Counts | None = None
@@ -165,7 +166,7 @@ class Demo:
 
     def _seek_alert(self, cursor: Cursor, spike: _Spike) -> None:
         minute = spike.injected_at.replace(second=0, microsecond=0)
-        spike.alert = first_alert(cursor, SOURCE, SPIKE_SYMBOL, minute)
+        spike.alert = first_alert(cursor, SOURCE, self.spike_symbol, minute)
         if spike.alert is not None:
             self._tell(self._told_spike())
 
@@ -177,7 +178,7 @@ class Demo:
         if lag is not None and lag < _CAUGHT_UP_SECONDS:
             self.spike = _Spike(datetime.now(UTC))
             os.kill(self.services["producer"].pids[0], signal.SIGUSR1)
-            self._tell(f"injected a burst of volatility into {SPIKE_SYMBOL}")
+            self._tell(f"injected a burst of volatility into {self.spike_symbol}")
 
     def _verdict(self, watch: Watch) -> str | None:
         """Return what was missing when the time was over."""
@@ -240,7 +241,7 @@ def _producer_options(args: argparse.Namespace, folder: Path) -> list[str]:
         "--seed": args.seed,
         "--history-minutes": HISTORY_MINUTES,
         "--history-rate": min(args.rate, MOST_HISTORY_TRADES / (HISTORY_MINUTES * 60)),
-        "--spike-symbol": SPIKE_SYMBOL,
+        "--spike-symbol": symbol_names(args.symbols)[0],
         "--labels": folder / "labels.jsonl",
     }
     return [text for name, value in options.items() for text in (name, str(value))]
