@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Kafka, MinIO, PostgreSQL, Airflow, the producer with a simulated market, the consumer and the dashboard are\n"
         "started. Two hours of history go through first, so that the detector is warm; then a burst of volatility is\n"
-        "injected into the first symbol and its alert awaited. Exit code 0: every hop carried trades and the alert came."
+        "injected into the first symbol and its alert awaited. Exit 0: every hop carried trades and the alert came."
     )
     parser.add_argument("--for", dest="seconds", type=float, help="end after so many seconds (default: on Ctrl-C)")
     parser.add_argument("--symbols", type=int, default=10, help="simulated symbols (%(default)s)")
