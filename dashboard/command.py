@@ -79,12 +79,15 @@ def run(args: argparse.Namespace) -> int:
 
 def streamlit_options(settings: DashboardSettings) -> dict[str, object]:
     """Return Streamlit's own settings: ours win over any file on the machine."""
+    secret = settings.cookie_secret
     return {
         "server.address": settings.host,
         "server.port": settings.port,
         "server.baseUrlPath": settings.base_path.strip("/"),
         "server.headless": True,
         "server.fileWatcherType": "none",
+        # Proxies cut a connection on which nothing was said for a minute or so.
+        "server.websocketPingInterval": 20,
         "server.runOnSave": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
@@ -92,6 +95,7 @@ def streamlit_options(settings: DashboardSettings) -> dict[str, object]:
         # The greeting asks a server on the internet for this machine's address.
         "logger.hideWelcomeMessage": True,
         **THEME,
+        **({} if secret is None else {"server.cookieSecret": secret.get_secret_value()}),
     }
 
 

@@ -17,6 +17,12 @@ COMMANDS = {
     "consumer": ("volwatch.consumer.main", "store trades from Kafka in the raw zone"),
     "pipeline": ("volwatch.pipeline.command", "run the minute path or its maintenance once, as Airflow does"),
     "migrate": ("volwatch.warehouse.migrate_command", "bring the PostgreSQL schema up to date"),
+    "provision": (
+        "volwatch.operations.provision",
+        "make what a server must hold: topics, buckets, users, roles, databases",
+    ),
+    "wait": ("volwatch.operations.wait", "return when servers can be used"),
+    "trace": ("volwatch.operations.trace", "follow one record through every hop"),
     "dashboard": ("dashboard.command", "serve the dashboard"),
     "local": ("volwatch.local.command", "run the whole platform on this machine, or its demo"),
 }

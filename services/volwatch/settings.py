@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from volwatch.errors import Misconfigured
@@ -15,6 +15,14 @@ from volwatch.errors import Misconfigured
 
 def _prefix(group: str) -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=f"VOLWATCH_{group}_", extra="ignore", frozen=True)
+
+
+def _access_key(user: str) -> Any:
+    return Field(None, min_length=3, max_length=20, description=f"{user}, 3 to 20 characters")
+
+
+def _secret_key() -> Any:
+    return Field(None, min_length=8, max_length=40, validate_default=True, description="its key, 8 to 40 characters")
 
 
 class ServiceSettings(BaseSettings):
@@ -34,6 +42,7 @@ class KafkaSettings(BaseSettings):
     topic: str = Field("trades", description="topic of the trade records")
     quarantine_topic: str = Field("trades.quarantine", description="topic of rejected records, reasons as headers")
     partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic this project has to create itself")
+    replication: int = Field(1, ge=1, le=100, description="brokers that keep a copy of each partition of such a topic")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     username: str | None = None
@@ -65,6 +74,41 @@ class RawzoneSettings(BaseSettings):
     ca_file: str | None = Field(None, description="PEM file of the authority that signed the store's certificate")
 
 
+class RawzoneProvisionSettings(BaseSettings):
+    """What ``volwatch provision rawzone`` makes besides the bucket. A pair of keys that is given becomes a MinIO user.
+
+    An empty variable counts as one that is not set: a Secret may hold a key for what is switched off.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOLWATCH_RAWZONE_PROVISION_", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+    log_bucket: str = Field("", description="a second bucket, for Airflow's task logs; empty makes none")
+    retention_days: int = Field(0, ge=0, description="age at which raw objects expire; 0 is never")
+    log_retention_days: int = Field(14, ge=0, description="age at which task logs expire; 0 is never")
+    consumer_access_key: SecretStr | None = _access_key("user that stores raw objects")
+    consumer_secret_key: SecretStr | None = _secret_key()
+    pipeline_access_key: SecretStr | None = _access_key("user that reads raw objects")
+    pipeline_secret_key: SecretStr | None = _secret_key()
+    airflow_access_key: SecretStr | None = _access_key("user of the log bucket alone")
+    airflow_secret_key: SecretStr | None = _secret_key()
+
+    @field_validator("consumer_secret_key", "pipeline_secret_key", "airflow_secret_key")
+    @classmethod
+    def _is_whole(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        access = str(info.field_name).replace("secret", "access")
+        if access in info.data and (secret is None) != (info.data[access] is None):
+            raise ValueError(f"set both or none: it belongs to {cls.model_config['env_prefix']}{access.upper()}")
+        return secret
+
+    @field_validator("airflow_access_key")
+    @classmethod
+    def _has_a_bucket(cls, access: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if access is not None and not info.data.get("log_bucket"):
+            raise ValueError(f"is of no use without {cls.model_config['env_prefix']}LOG_BUCKET")
+        return access
+
+
 class WarehouseSettings(BaseSettings):
     """How to reach PostgreSQL, under the role of the stage that connects."""
 
@@ -77,6 +121,22 @@ class WarehouseSettings(BaseSettings):
     sslmode: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
 
 
+class WarehouseProvisionSettings(BaseSettings):
+    """The passwords that ``volwatch provision warehouse`` gives; a role without one is left as it is.
+
+    An empty variable counts as one that is not set: a Secret may hold a key for what is switched off.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOLWATCH_WAREHOUSE_PROVISION_", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+    owner_password: SecretStr | None = Field(None, description="of volwatch_owner, which migrates")
+    pipeline_password: SecretStr | None = Field(None, description="of volwatch_pipeline")
+    dashboard_password: SecretStr | None = Field(None, description="of volwatch_dashboard")
+    readonly_password: SecretStr | None = Field(None, description="of volwatch_readonly, for Grafana and analysts")
+    airflow_password: SecretStr | None = Field(None, description="of airflow; its database is made only with it")
+
+
 class ProducerSettings(BaseSettings):
     """What the producer emits. Each field is also an option of ``volwatch producer``."""
 
@@ -86,7 +146,12 @@ class ProducerSettings(BaseSettings):
     rate: float = Field(50.0, gt=0, le=1_000_000, description="simulated trades per second, all symbols together")
     seed: int = Field(1, ge=0, description="same seed, same market")
     scenario: str = Field("calm", description="name of a scenario of the simulator")
-    history_minutes: int = Field(0, ge=0, le=525_600, description="minutes of history sent ahead of the live market")
+    history_minutes: int = Field(
+        0, ge=0, le=525_600, description="minutes of history sent ahead of the live market, into an empty topic only"
+    )
+    history_rate: float | None = Field(
+        None, gt=0, le=1_000_000, description="trades per second of that history, by default those of the live market"
+    )
 
 
 class ConsumerSettings(BaseSettings):
@@ -121,6 +186,7 @@ class DashboardSettings(BaseSettings):
     base_path: str = Field("", description="sub-path under which an ingress serves it")
     refresh_seconds: float = Field(2.0, gt=0, description="how often a page's fragments read again")
     stale_seconds: float = Field(180.0, gt=0, description="age of the newest data at which the page says it is stale")
+    cookie_secret: SecretStr | None = Field(None, description="signs cookies; the same on all replicas")
 
 
 class LocalSettings(BaseSettings):
@@ -214,4 +280,4 @@ def describe(*groups: type[BaseSettings]) -> str:
 
 def _fault(prefix: str, location: tuple[int | str, ...], message: str, kind: str) -> str:
     name = prefix + "_".join(str(part) for part in location).upper()
-    return f"{name} is not set" if kind == "missing" else f"{name}: {message}"
+    return f"{name} is not set" if kind == "missing" else f"{name}: {message.removeprefix('Value error, ')}"

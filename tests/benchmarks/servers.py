@@ -9,10 +9,10 @@ from typing import Self
 
 from rich.console import Console
 
-from volwatch.local.kafka import create_topics
-from volwatch.local.minio import create_bucket
 from volwatch.local.stack import Stack
+from volwatch.rawzone.store import Rawzone
 from volwatch.settings import KafkaSettings, RawzoneSettings
+from volwatch.topics import create_topics
 
 
 class Servers:
@@ -54,11 +54,11 @@ class Servers:
         name = f"trades-{uuid.uuid4().hex[:8]}"
         topics = {"topic": name, "quarantine_topic": f"{name}.quarantine"}
         settings = self.stack.kafka_settings.model_copy(update=topics)
-        create_topics(settings, list(topics.values()))
+        create_topics(settings)
         return settings
 
     def new_bucket(self) -> RawzoneSettings:
         """Return how to reach an empty bucket."""
         settings = self.stack.rawzone_settings.model_copy(update={"bucket": f"raw-{uuid.uuid4().hex[:8]}"})
-        create_bucket(settings)
+        Rawzone.connect(settings).ensure_bucket()
         return settings

@@ -12,10 +12,10 @@ from psycopg2 import sql
 
 from volwatch.local.airflow import Airflow
 from volwatch.local.interrupts import interruptible
-from volwatch.local.kafka import create_topics
-from volwatch.local.minio import create_bucket
 from volwatch.local.stack import ROLES, Stack
+from volwatch.rawzone.store import Rawzone
 from volwatch.settings import KafkaSettings, RawzoneSettings, as_environment
+from volwatch.topics import create_topics
 from volwatch.warehouse import provision
 from volwatch.warehouse.migrations import migrate
 
@@ -104,8 +104,8 @@ def platform(platform_as: Callable[[str], dict[str, str]]) -> dict[str, str]:
 
 
 def _make(stack: Stack, kafka: KafkaSettings, rawzone: RawzoneSettings, database: str) -> None:
-    create_topics(kafka, [kafka.topic, kafka.quarantine_topic])
-    create_bucket(rawzone)
+    create_topics(kafka)
+    Rawzone.connect(rawzone).ensure_bucket()
     with stack.postgres.admin() as admin:
         provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
     migrate(stack.postgres.settings(provision.OWNER, database))

@@ -16,7 +16,8 @@ from volwatch.local.stack import ROLES, Stack
 from volwatch.settings import WarehouseSettings, as_environment
 from volwatch.warehouse import migrate_command, provision
 from volwatch.warehouse.connection import connect
-from volwatch.warehouse.migrations import default_folder, migrate
+from volwatch.warehouse.migrations import migrate
+from volwatch.warehouse.schema import default_folder
 
 ALERT = "11111111-1111-1111-1111-111111111111"
 INSERT_ALERT = f"""

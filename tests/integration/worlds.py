@@ -13,7 +13,6 @@ import msgspec
 from psycopg2 import sql
 
 from volwatch.analytics.bars import MARK_CONDITION
-from volwatch.local.minio import create_bucket
 from volwatch.local.stack import Stack
 from volwatch.pipeline import minute
 from volwatch.pipeline.minute import Report
@@ -115,7 +114,7 @@ def own_world(stack: Stack) -> Iterator[World]:
     name = uuid.uuid4().hex[:8]
     rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{name}"})
     database = f"volwatch_{name}"
-    create_bucket(rawzone)
+    Rawzone.connect(rawzone).ensure_bucket()
     with stack.postgres.admin() as admin:
         provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
     migrate(stack.postgres.settings(provision.OWNER, database))

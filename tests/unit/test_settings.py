@@ -4,8 +4,10 @@ from volwatch.errors import Misconfigured
 from volwatch.settings import (
     ConsumerSettings,
     KafkaSettings,
+    RawzoneProvisionSettings,
     RawzoneSettings,
     ServiceSettings,
+    WarehouseProvisionSettings,
     WarehouseSettings,
     as_environment,
     describe,
@@ -92,3 +94,31 @@ def test_a_group_describes_each_variable() -> None:
     assert "  VOLWATCH_WAREHOUSE_HOST\n      host name, or the folder of a Unix socket; required\n" in told
     assert "  VOLWATCH_WAREHOUSE_PORT\n      default 5432\n" in told
     assert told.count("VOLWATCH_WAREHOUSE_") == len(WarehouseSettings.model_fields)
+
+
+PROVISION = "VOLWATCH_RAWZONE_PROVISION_"
+
+
+def test_keys_of_users_come_in_pairs_and_every_half_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "CONSUMER_ACCESS_KEY": "consumer",
+        "PIPELINE_SECRET_KEY": "a secret key",
+        "AIRFLOW_ACCESS_KEY": "airflow",
+        "AIRFLOW_SECRET_KEY": "short",
+    }
+    set_all(monkeypatch, {PROVISION + name: value for name, value in given.items()})
+    with pytest.raises(Misconfigured) as caught:
+        load_one(RawzoneProvisionSettings)
+    assert caught.value.faults == [
+        f"{PROVISION}CONSUMER_SECRET_KEY: set both or none: it belongs to {PROVISION}CONSUMER_ACCESS_KEY",
+        f"{PROVISION}PIPELINE_SECRET_KEY: set both or none: it belongs to {PROVISION}PIPELINE_ACCESS_KEY",
+        f"{PROVISION}AIRFLOW_ACCESS_KEY: is of no use without {PROVISION}LOG_BUCKET",
+        f"{PROVISION}AIRFLOW_SECRET_KEY: Value should have at least 8 items after validation, not 5",
+    ]
+
+
+def test_an_empty_secret_of_a_provisioning_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{PROVISION}CONSUMER_ACCESS_KEY", f"{PROVISION}CONSUMER_SECRET_KEY"]
+    set_all(monkeypatch, dict.fromkeys([*names, "VOLWATCH_WAREHOUSE_PROVISION_READONLY_PASSWORD"], ""))
+    rawzone, warehouse = load(RawzoneProvisionSettings, WarehouseProvisionSettings)
+    assert (rawzone.consumer_access_key, rawzone.consumer_secret_key, warehouse.readonly_password) == (None, None, None)

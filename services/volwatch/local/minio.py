@@ -5,13 +5,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from minio import Minio
-
 from volwatch.local.passwords import Passwords
 from volwatch.local.ports import LOOPBACK
 from volwatch.local.process import Processes, Program
 from volwatch.local.server import Server
-from volwatch.settings import RawzoneSettings
 
 ACCESS_KEY = "volwatch"
 
@@ -59,16 +56,3 @@ class ObjectStore(Server):
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
-
-
-def create_bucket(settings: RawzoneSettings) -> None:
-    """Let the bucket exist."""
-    client = Minio(
-        settings.endpoint,
-        access_key=settings.access_key.get_secret_value(),
-        secret_key=settings.secret_key.get_secret_value(),
-        secure=settings.secure,
-        region=settings.region,
-    )
-    if not client.bucket_exists(settings.bucket):
-        client.make_bucket(settings.bucket)

@@ -18,14 +18,15 @@ from volwatch.errors import Misconfigured
 from volwatch.local import fetch
 from volwatch.local.airflow import Airflow
 from volwatch.local.interrupts import uninterrupted
-from volwatch.local.kafka import Kafka, create_topics
-from volwatch.local.minio import ACCESS_KEY, ObjectStore, create_bucket
+from volwatch.local.kafka import Kafka
+from volwatch.local.minio import ACCESS_KEY, ObjectStore
 from volwatch.local.passwords import Passwords
 from volwatch.local.ports import free_port
 from volwatch.local.postgres import Postgres
 from volwatch.local.process import Processes, ProcessExit
 from volwatch.local.server import Server
 from volwatch.local.service import Service
+from volwatch.rawzone.store import Rawzone
 from volwatch.settings import (
     KafkaSettings,
     LocalSettings,
@@ -36,6 +37,7 @@ from volwatch.settings import (
     load,
     load_one,
 )
+from volwatch.topics import create_topics
 from volwatch.warehouse import provision
 from volwatch.warehouse.migrations import migrate
 
@@ -227,14 +229,14 @@ class Stack:
         began = time.monotonic()
         if self._kafka is not None:
             self._kafka.start()
-        create_topics(self.kafka_settings, [self.kafka_settings.topic, self.kafka_settings.quarantine_topic])
+        create_topics(self.kafka_settings)
         self._tell_ready("Kafka", self.kafka_settings.bootstrap, began)
 
     def _start_minio(self) -> None:
         began = time.monotonic()
         if self._minio is not None:
             self._minio.start()
-        create_bucket(self.rawzone_settings)
+        Rawzone.connect(self.rawzone_settings).ensure_bucket()
         self._tell_ready("MinIO", self.rawzone_settings.endpoint, began)
 
     def _start_warehouse(self) -> None:

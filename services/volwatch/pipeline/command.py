@@ -4,6 +4,7 @@ import argparse
 from contextlib import closing
 from datetime import UTC, datetime
 
+from volwatch import topics
 from volwatch.pipeline import maintenance, minute
 from volwatch.rawzone.store import Rawzone
 from volwatch.runtime import configure_logging
@@ -55,7 +56,7 @@ def run_maintenance() -> maintenance.Report:
     """Run the daily maintenance once, with the servers that the environment names."""
     rawzone, warehouse, pipeline, kafka = load(RawzoneSettings, WarehouseSettings, PipelineSettings, KafkaSettings)
     with closing(connect(warehouse, application_name=APPLICATION_NAME)) as connection:
-        offsets = maintenance.kafka_offsets(kafka)
+        offsets = topics.offsets(kafka)
         return maintenance.run(connection, Rawzone.connect(rawzone), pipeline, offsets, _now())
 
 

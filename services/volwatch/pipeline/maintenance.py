@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
-from volwatch.errors import Transient
 from volwatch.rawzone.store import Rawzone
 from volwatch.reconcile import Hop, Range, Reconciliation, reconcile
-from volwatch.settings import KafkaSettings, PipelineSettings
+from volwatch.settings import PipelineSettings
 from volwatch.warehouse import upkeep, writer
 
 _log = structlog.get_logger()
 
 _AHEAD = timedelta(days=62)
-_KAFKA_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def run(
     Parameters
     ----------
     kafka : mapping of int to (int, int)
-        First offset and end offset of each Kafka partition (``kafka_offsets``).
+        First offset and end offset of each Kafka partition (``topics.offsets``).
     """
     with connection, connection.cursor() as cursor:
         made = upkeep.ensure_partitions(cursor, now, now + _AHEAD)
@@ -83,26 +80,3 @@ def _reconcile(
     with connection, connection.cursor() as cursor:
         upkeep.write_reconciliations(cursor, counted)
     return counted
-
-
-def kafka_offsets(settings: KafkaSettings) -> dict[int, Range]:
-    """Return first offset and end offset of each partition of the topic.
-
-    Raises
-    ------
-    Transient
-        Kafka does not answer.
-    """
-    consumer = Consumer(settings.client_config() | {"group.id": "volwatch-reconcile", "enable.auto.commit": False})
-    try:
-        topic = consumer.list_topics(settings.topic, timeout=_KAFKA_TIMEOUT_SECONDS).topics[settings.topic]
-        return {
-            partition: consumer.get_watermark_offsets(
-                TopicPartition(settings.topic, partition), timeout=_KAFKA_TIMEOUT_SECONDS
-            )
-            for partition in topic.partitions
-        }
-    except KafkaException as error:
-        raise Transient(f"Kafka at {settings.bootstrap}: {error}") from error
-    finally:
-        consumer.close()

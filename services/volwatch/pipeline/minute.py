@@ -14,7 +14,7 @@ import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
-from volwatch.analytics.bars import REASONS
+from volwatch.analytics.bars import REASONS, marks
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Rejected, Result
@@ -139,7 +139,8 @@ def _load_partition(
     writer.write_engine_state(
         cursor, partition, state, version=VERSION, config_hash=config.hash, watermark=_time(newest)
     )
-    newest_event = int(trades.event_time.max()) if len(trades) else 0
+    # A mark says that records come through, not that the market moves: it makes no data fresh.
+    newest_event = int(trades.event_time[~marks(trades)].max(initial=0))
     return replace(written, objects=len(objects), rows_loaded=len(trades), newest_event_ms=newest_event)
 
 

@@ -55,7 +55,6 @@ def _option(name: str) -> str:
 
 def _declare_simulator(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--history-days", type=int, default=0, metavar="DAYS", help="days of hourly prints before that")
-    group.add_argument("--history-rate", type=float, metavar="RATE", help="trades per second of the history minutes")
     group.add_argument("--labels", type=Path, metavar="PATH", help="append what truly happened here, as JSON lines")
     group.add_argument("--spike-symbol", metavar="SYMBOL", help="symbol of the burst on SIGUSR1 (default the first)")
     group.add_argument("--garbage", type=float, default=0.0, metavar="SHARE", help="bad records per trade, 0 to 1")
@@ -88,8 +87,6 @@ def faults(args: argparse.Namespace, settings: ProducerSettings) -> list[str]:
     wrong = []
     if not 0 <= args.garbage <= 1:
         wrong.append("--garbage: a share of 0 to 1")
-    if args.history_rate is not None and not 0 < args.history_rate <= 1_000_000:
-        wrong.append("--history-rate: above 0, at most 1000000")
     if not 0 <= args.history_days <= 3_650:
         wrong.append("--history-days: 0 to 3650")
     if settings.scenario not in SCENARIOS:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from volwatch import topics
 from volwatch.analytics.calendars import calendar_named
 from volwatch.errors import Misconfigured
 from volwatch.producer import arguments
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misconfigured(faults)
     configure_logging(service.log_level)
     stop, health = Stop.on_signals(), Health()
+    settings = _without_stale_history(settings, kafka)
     source = _source(args, settings, now_ms=time.time_ns() // 1_000_000)
     spoiled = Garbage(source, args.garbage, settings.seed)
     publisher = Publisher(
@@ -72,6 +74,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _without_stale_history(settings: ProducerSettings, kafka: KafkaSettings) -> ProducerSettings:
+    """Return the settings, without history where the topic has had records: whoever read those takes it for late."""
+    if not settings.history_minutes or not any(end for _first, end in topics.offsets(kafka).values()):
+        return settings
+    _log.info("history_skipped", minutes=settings.history_minutes, reason="the topic has had records")
+    return settings.model_copy(update={"history_minutes": 0})
+
+
 def _source(args: argparse.Namespace, settings: ProducerSettings, now_ms: int) -> Source:
     if settings.source == "simulator":
         return _simulator(args, settings, now_ms)
@@ -92,7 +102,7 @@ def _simulator(args: argparse.Namespace, settings: ProducerSettings, now_ms: int
         history_days=args.history_days,
         first_seq=now_ms * _SEQ_PER_MS,
         history_seconds=settings.history_minutes * 60,
-        history_rate=args.history_rate,
+        history_rate=settings.history_rate,
     )
     spike_symbol = args.spike_symbol or simulator.names[0]
     if spike_symbol not in simulator.names:
@@ -108,7 +118,7 @@ def _history_trades(args: argparse.Namespace, settings: ProducerSettings) -> flo
         return 0.0
     days = int(args.history_days)
     return days * PRINTS_PER_DAY * settings.symbols + settings.history_minutes * 60 * (
-        args.history_rate or settings.rate
+        settings.history_rate or settings.rate
     )
 
 

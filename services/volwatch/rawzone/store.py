@@ -40,19 +40,11 @@ class Rawzone:
     @classmethod
     def connect(cls, settings: RawzoneSettings) -> "Rawzone":
         """Return the raw zone that the settings name; nothing is sent yet."""
-        client = Minio(
-            settings.endpoint,
-            access_key=settings.access_key.get_secret_value(),
-            secret_key=settings.secret_key.get_secret_value(),
-            secure=settings.secure,
-            region=settings.region,
-            http_client=_http_client(settings.ca_file),
-        )
-        return cls(client, settings.bucket)
+        return cls(s3_client(settings), settings.bucket)
 
     def ensure_bucket(self) -> None:
         """Make the bucket where it does not exist."""
-        with _store_errors():
+        with store_errors():
             if not self._client.bucket_exists(self._bucket):
                 self._make_bucket()
 
@@ -63,9 +55,16 @@ class Rawzone:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):  # another one was faster
                 raise
 
+    def check(self) -> None:
+        """Return when the bucket is there and these keys may list it."""
+        with store_errors():
+            found = self._client.bucket_exists(self._bucket)
+        if not found:
+            raise Transient(f"raw zone: there is no bucket {self._bucket}")
+
     def put(self, key: ObjectKey, data: bytes) -> None:
         """Store an object; return only when the store shows it whole."""
-        with _store_errors():
+        with store_errors():
             put = self._client.put_object(
                 self._bucket, str(key), BytesIO(data), len(data), content_type="application/gzip"
             )
@@ -75,7 +74,7 @@ class Rawzone:
 
     def read(self, key: ObjectKey) -> bytes:
         """Return an object's bytes."""
-        with _store_errors():
+        with store_errors():
             response = self._client.get_object(self._bucket, str(key))
             try:
                 return response.read()
@@ -93,7 +92,7 @@ class Rawzone:
 
     def _list(self, prefix: str, start_after: ObjectKey | None) -> Iterator[ObjectInfo]:
         behind = None if start_after is None else str(start_after)
-        with _store_errors():
+        with store_errors():
             listing = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=behind)
             for found in listing:
                 info = _object_info(found)
@@ -111,7 +110,20 @@ def _object_info(found: Any) -> ObjectInfo | None:
     return ObjectInfo(key, found.size, found.etag, found.last_modified)
 
 
-def _http_client(ca_file: str | None) -> urllib3.PoolManager:
+def s3_client(settings: RawzoneSettings) -> Minio:
+    """Return a client of the store; nothing is sent yet."""
+    return Minio(
+        settings.endpoint,
+        access_key=settings.access_key.get_secret_value(),
+        secret_key=settings.secret_key.get_secret_value(),
+        secure=settings.secure,
+        region=settings.region,
+        http_client=http_client(settings.ca_file),
+    )
+
+
+def http_client(ca_file: str | None) -> urllib3.PoolManager:
+    """Return the connections under a client."""
     # The client's own default waits five minutes for each answer; here a store that hangs must be noticed and retried.
     return urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=5.0, read=30.0),
@@ -123,7 +135,8 @@ def _http_client(ca_file: str | None) -> urllib3.PoolManager:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
+    """Turn every fault of the store into ``Transient``."""
     try:
         yield
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:

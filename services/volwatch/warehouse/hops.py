@@ -1,4 +1,4 @@
-"""How much has come how far, for whoever watches the whole way: the demo and its tests."""
+"""How much has come how far, for whoever watches the whole way: the demo, a trace, tests."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,3 +49,16 @@ def first_alert(cursor: Cursor, source: str, symbol: str, since: datetime) -> Ra
     )
     row = cursor.fetchone()
     return None if row is None else RaisedAlert(*row)
+
+
+def loaded(cursor: Cursor, partition: int, object_key: str) -> tuple[int, bool]:
+    """Return up to which offset a partition is loaded, 0 at the beginning, and whether an object is in the ledger."""
+    cursor.execute(
+        """SELECT coalesce((SELECT next_offset FROM load_positions WHERE kafka_partition = %s), 0),
+                  EXISTS (SELECT FROM raw_objects WHERE object_key = %s)""",
+        (partition, object_key),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise RuntimeError("a statement that always gives a row gave none")
+    return int(row[0]), bool(row[1])

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from volwatch.settings import WarehouseSettings, load_one
-from volwatch.warehouse.migrations import default_folder, migrate
+from volwatch.warehouse.migrations import migrate
+from volwatch.warehouse.schema import default_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,21 +7,14 @@ from pathlib import Path
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
-from yoyo.migrations import default_migration_table
+from yoyo.migrations import Migration
 
-from volwatch.errors import Misconfigured
 from volwatch.settings import WarehouseSettings
 from volwatch.warehouse.connection import connect, connection_arguments
+from volwatch.warehouse.schema import APPLIED_TABLE, default_folder, no_migrations
 
 APPLICATION_NAME = "volwatch-migrate"
-IMAGE_FOLDER = Path("/app/sql")
 LOCK_KEY = 0x766F6C77  # "volw"; a database of ours holds no other advisory lock of this key
-
-
-def default_folder() -> Path:
-    """Return where the migrations are: beside the package in a checkout, in ``/app/sql`` in an image."""
-    checkout = Path(__file__).resolve().parents[3] / "sql"
-    return checkout if checkout.is_dir() else IMAGE_FOLDER
 
 
 def migrate(settings: WarehouseSettings, folder: Path | None = None) -> list[str]:
@@ -37,7 +30,7 @@ def migrate(settings: WarehouseSettings, folder: Path | None = None) -> list[str
     folder = folder or default_folder()
     migrations = read_migrations(str(folder))
     if not migrations:
-        raise Misconfigured([f"there is no .sql file in {folder}"])
+        raise no_migrations(folder)
     with _locked(settings), _backend(settings) as backend:
         pending = backend.to_apply(migrations)
         backend.apply_migrations(pending)
@@ -54,8 +47,23 @@ def _locked(settings: WarehouseSettings) -> Iterator[None]:
         yield
 
 
+class _Backend(PostgresqlBackend):  # type: ignore[misc]  # the tool has no types
+    """Applies a migration and marks it as applied in one transaction.
+
+    The tool uses two, and writes a log in a third: killed in between, it would find a schema that it does not know of,
+    and its log wants the name of the system's user, which a container's has not.
+    """
+
+    def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
+        self.ensure_internal_schema_updated()
+        with self.transaction():
+            migration.process_steps(self, "apply", force=force)
+            if mark:
+                self.mark_one(migration, log=False)
+
+
 @contextmanager
-def _backend(settings: WarehouseSettings) -> Iterator[PostgresqlBackend]:
+def _backend(settings: WarehouseSettings) -> Iterator[_Backend]:
     uri = DatabaseURI(
         scheme="postgresql",
         username=settings.user,
@@ -65,7 +73,7 @@ def _backend(settings: WarehouseSettings) -> Iterator[PostgresqlBackend]:
         database=settings.database,
         args=connection_arguments(settings, APPLICATION_NAME, 0),
     )
-    backend = PostgresqlBackend(uri, default_migration_table)
+    backend = _Backend(uri, APPLIED_TABLE)
     backend.init_database()
     with closing(backend.connection):
         yield backend

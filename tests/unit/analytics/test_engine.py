@@ -14,7 +14,8 @@ from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Bars, Result, Signals, Transition, Volatility
 from volwatch.analytics.state import restore, save
-from volwatch.analytics.trades import Trades
+from volwatch.analytics.trades import Trades, concatenate, from_records
+from volwatch.operations.trace import mark
 
 CONFIG = EngineConfig()
 MakeTrades = Callable[..., Trades]
@@ -267,3 +268,25 @@ def test_a_mark_makes_the_last_bars_final_and_is_no_trade() -> None:
     assert len(engine.state.minute_bars) == 0
     assert result.rejected.reason.size == 0
     assert result.bars[0].table.trades.tolist() == [1, 1, 1]
+
+
+@settings(max_examples=5, deadline=None)
+@given(cuts=st.sets(st.integers(0, 1200), min_size=1, max_size=5))
+def test_traces_between_the_trades_change_nothing(market: MakeTrades, cuts: set[int]) -> None:
+    """Their clock may be far ahead: they are of a source, and so of a watermark, of their own."""
+    trades = market(seed=1, spike_minute=75)
+    edges = [0, *sorted(cuts), len(trades)]
+    parts = [trades.take(slice(first, last)) for first, last in pairwise(edges)]
+    trace = from_records([mark(int(trades.received_at[-1]) + 86_400_000)])
+    plain, traced = Engine(CONFIG), Engine(CONFIG)
+    expected = [plain.process(part) for part in parts]
+    results = [traced.process(concatenate([trace, part, trace])) for part in parts]
+    assert final_outputs(results) == final_outputs(expected)
+    assert [provisional(result) for result in results] == [provisional(result) for result in expected]
+    assert traced.state.series.count(("trace", "TRACE")) == 1
+
+
+def provisional(result: Result) -> list[list[tuple[object, ...]]]:
+    """Return all rows that may still change."""
+    parts: list[Bars | Volatility | Signals] = [*result.bars, *result.volatility, result.signals]
+    return [sorted(rows_of(result, part, False), key=repr) for part in parts]

@@ -2,6 +2,8 @@ import argparse
 import socket
 
 import pytest
+from pydantic import SecretStr
+from streamlit.config import get_config_options
 
 from dashboard import command
 from volwatch.errors import Misconfigured
@@ -26,6 +28,14 @@ def test_streamlit_serves_where_the_settings_say_and_tells_nobody() -> None:
     options = command.streamlit_options(DashboardSettings(host="127.0.0.1", port=8600, base_path="/vol/watch/"))
     asked = ("server.address", "server.port", "server.baseUrlPath", "browser.gatherUsageStats", "server.headless")
     assert [options[name] for name in asked] == ["127.0.0.1", 8600, "vol/watch", False, True]
+    assert options["server.websocketPingInterval"] == 20
+    assert "server.cookieSecret" not in options  # Streamlit draws one
+
+
+def test_replicas_that_share_a_secret_know_each_others_cookies() -> None:
+    options = command.streamlit_options(DashboardSettings(cookie_secret=SecretStr("a secret")))
+    assert options["server.cookieSecret"] == "a secret"
+    assert set(options) <= set(get_config_options())
 
 
 @pytest.mark.parametrize(

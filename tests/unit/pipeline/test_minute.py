@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from volwatch.analytics.results import Transition
 from volwatch.errors import Transient
+from volwatch.operations.trace import mark
 from volwatch.pipeline import minute
 from volwatch.pipeline.minute import Report
 from volwatch.rawzone.encode import encode_object
@@ -164,6 +165,16 @@ def test_a_run_loads_what_there_is_and_a_second_one_finds_nothing(world: World) 
     assert world.warehouse.ledger == [LoadedObject(str(key), 0, 0, 99, 100, 100, 0, None)]
     assert world.warehouse.loaded == {0: Position(100, HOUR, 0)}
     assert world.run() == Report()
+
+
+def test_a_mark_is_loaded_and_makes_nothing_fresh(world: World) -> None:
+    for offset in range(3):
+        key = ObjectKey(HOUR, 0, offset, offset)
+        world.rawzone.objects[key] = encode_object(0, [(offset, mark(START_MS + 60_000 * offset))])
+        report = world.run()
+        assert (report.rows_loaded, report.rows_rejected, report.bars, report.newest_event_ms) == (1, 0, 0, 0)
+    assert world.warehouse.loaded == {0: Position(3, HOUR, 0)}
+    assert (world.warehouse.rows, world.warehouse.quarantine) == ({}, [])
 
 
 def test_overlapping_objects_give_every_row_once(world: World) -> None:

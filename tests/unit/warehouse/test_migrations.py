@@ -5,13 +5,9 @@ from pydantic import SecretStr
 
 from volwatch.errors import Misconfigured
 from volwatch.settings import WarehouseSettings
-from volwatch.warehouse.migrations import default_folder, migrate
+from volwatch.warehouse.migrations import migrate
 
 NOWHERE = WarehouseSettings(host="nowhere.invalid", user="owner", password=SecretStr("secret"))
-
-
-def test_the_migrations_of_the_checkout_are_found() -> None:
-    assert (default_folder() / "0001_schema.sql").is_file()
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
