@@ -41,7 +41,7 @@ VOLWATCH_KAFKA_CA_FILE: /etc/volwatch/kafka/ca.crt
 VOLWATCH_KAFKA_BOOTSTRAP: {{ $kafka.external.bootstrapServers | quote }}
 VOLWATCH_KAFKA_SECURITY_PROTOCOL: {{ $kafka.external.securityProtocol }}
 VOLWATCH_KAFKA_SASL_MECHANISM: {{ $kafka.external.saslMechanism }}
-VOLWATCH_KAFKA_REPLICATION: {{ $kafka.replicas | quote }}
+VOLWATCH_KAFKA_REPLICATION: {{ min $kafka.replicas 3 | quote }}
 {{- if $kafka.external.caSecret }}
 VOLWATCH_KAFKA_CA_FILE: /etc/volwatch/kafka/ca.crt
 {{- end }}
@@ -224,7 +224,7 @@ What a stage may reach, as the rules of a NetworkPolicy: names, and the servers 
 - to: [{podSelector: {matchLabels: {app.kubernetes.io/component: rawzone}}}]
   ports: [{port: 9000}]
 {{- else if eq . "rawzone" }}
-- ports: [{port: {{ regexFind "[0-9]+$" $values.rawzone.external.endpoint | default (ternary 443 80 $values.rawzone.external.secure) }}}]
+- ports: [{port: {{ regexFind ":[0-9]+$" $values.rawzone.external.endpoint | trimPrefix ":" | default (ternary 443 80 $values.rawzone.external.secure) }}}]
 {{- else if eq $values.warehouse.mode "internal" }}
 - to: [{podSelector: {matchLabels: {app.kubernetes.io/component: warehouse}}}]
   ports: [{port: 5432}]

@@ -1,0 +1,94 @@
+"""`helm install --wait` from nothing: a price becomes an alert and is seen, and nobody has more rights than needed."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.conftest import Installed
+from tests.e2e.platform import RELEASE, Platform, wait_until
+
+pytestmark = pytest.mark.timeout(1200)
+
+STAGES = ("producer", "consumer", "dashboard", "rawzone", "warehouse")
+SERVERS = {"warehouse": ("volwatch-warehouse", 5432), "rawzone": ("volwatch-rawzone", 9000), "kafka": ("kafka", 9092)}
+ALERTS = "SELECT count(*) FROM stock_alerts"
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 4)
+except OSError as error:
+    print(error)
+else:
+    print("connected")
+"""
+
+
+def test_a_price_becomes_an_alert_without_a_hand(installed: Installed) -> None:
+    platform = installed.platform
+    seconds = wait_until(lambda: platform.number(ALERTS) > 0, "an alert row", 420)
+    told = f"helm install --wait took {installed.install_seconds:.0f} s, the first alert row came {seconds:.0f} s later"
+    print(told)  # noqa: T201 - what it took is worth knowing where it took little
+    hops = ["stock_prices", "stock_volatility", "stock_signals", "raw_objects", "pipeline_runs"]
+    assert {hop: platform.number(f"SELECT count(*) FROM {hop}") > 0 for hop in hops} == dict.fromkeys(hops, True)
+
+
+def test_helm_test_follows_a_record_through_every_hop(platform: Platform) -> None:
+    told = platform.helm("test", RELEASE, "--timeout", "6m")
+    assert told.count("Phase:          Succeeded") == 2, told
+
+
+def test_every_pod_is_admitted_where_pod_security_is_restricted_and_has_no_token(platform: Platform) -> None:
+    assert platform.refused() == []
+    assert [stage for stage in STAGES if not platform.component(stage)] == []
+    pods = platform.pods()
+    assert [pod.metadata.name for pod in pods if pod.spec.automount_service_account_token is not False] == []
+    mounted = [volume.name for pod in pods for volume in pod.spec.volumes if volume.projected is not None]
+    assert mounted == []
+
+
+def test_no_container_was_restarted(platform: Platform) -> None:
+    restarts = {
+        f"{pod.metadata.name}/{status.name}": status.restart_count
+        for pod in platform.pods()
+        for status in pod.status.container_statuses or []
+    }
+    assert {name: count for name, count in restarts.items() if count} == {}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_answers_those_on_its_list_and_nobody_else(platform: Platform, server: str) -> None:
+    command = ["python", "-c", CONNECT, *map(str, SERVERS[server])]
+    with platform.bystander("stranger", {"app": "stranger"}) as stranger:
+        # A pod is open until its address is known to the policies.
+        wait_until(lambda: platform.execute(stranger, command) == "timed out\n", f"{server} is shut", 30)
+    with platform.bystander("guest", {"app.kubernetes.io/component": "test"}) as guest:
+        wait_until(lambda: platform.execute(guest, command) == "connected\n", f"{server} is open to a test", 30)
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A browser that finds every name at the ingress controller."""
+    address, _, port = request.config.getoption("--ingress-address").partition(":")
+    switches = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP * {address}:{port or 80}"]
+    with (
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=switches)) as browser,
+    ):
+        yield browser.new_page()
+
+
+def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, page: Page) -> None:
+    symbol = platform.query("SELECT symbol FROM stock_alerts ORDER BY onset_bar DESC LIMIT 1")[0][0]
+    page.goto(f"http://{platform.host}/alerts")
+    expect(page.get_by_text(symbol).first).to_be_visible(timeout=60_000)
+
+
+def test_the_dashboard_lives_under_a_sub_path(platform: Platform, page: Page) -> None:
+    platform.upgrade("ingress.path=/markets")
+    page.goto(f"http://{platform.host}/markets/pipeline")
+    # What the page shows comes by its websocket: without it there is no more than an empty frame.
+    expect(page.get_by_text("Kafka partitions")).to_be_visible(timeout=60_000)
+    platform.upgrade()

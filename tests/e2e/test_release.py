@@ -1,0 +1,70 @@
+"""The life of a release: upgraded and rolled back under load, removed and installed again, and two side by side."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import NAMESPACE
+from tests.e2e.platform import RELEASE, Images, Platform, wait_until
+
+pytestmark = pytest.mark.timeout(1800)
+
+KEPT = ["volwatch-dashboard", "volwatch-rawzone", "volwatch-warehouse"]
+
+
+def _tags(platform: Platform) -> set[str]:
+    stages = ("producer", "consumer", "dashboard", "rawzone")
+    pods = [pod for stage in stages for pod in platform.component(stage)]
+    return {container.image.rpartition(":")[2] for pod in pods for container in pod.spec.containers}
+
+
+def test_an_upgrade_and_a_rollback_under_load_lose_and_double_no_row(platform: Platform, images: Images) -> None:
+    platform.upgrade(tag=images.next_tag)
+    wait_until(lambda: _tags(platform) == {images.next_tag}, "every pod has the new image")
+    platform.catch_up()
+    counts = platform.settled_counts()
+    assert (counts.raw, counts.loaded, counts.difference) == (counts.kafka, counts.kafka, 0)
+    platform.helm("rollback", RELEASE, "--wait", "--timeout", "10m")
+    wait_until(lambda: _tags(platform) == {images.tag}, "every pod has the old image again")
+    platform.catch_up()
+    counts = platform.settled_counts()
+    assert (counts.raw, counts.loaded, counts.difference) == (counts.kafka, counts.kafka, 0)
+
+
+def test_an_upgrade_that_changes_nothing_starts_nothing(platform: Platform) -> None:
+    before = {pod.metadata.uid for pod in platform.pods("app.kubernetes.io/component!=pipeline")}
+    platform.upgrade()
+    assert {pod.metadata.uid for pod in platform.pods("app.kubernetes.io/component!=pipeline")} == before
+
+
+def test_what_was_removed_finds_its_data_and_passwords_again(platform: Platform) -> None:
+    platform.run_now("pipeline")
+    passwords = {name: platform.secret(name) for name in KEPT}
+    rows, volumes, position = (
+        platform.query("SELECT alert_id FROM stock_alerts"),
+        platform.claims(),
+        platform.position(),
+    )
+    platform.helm("uninstall", RELEASE, "--wait", "--timeout", "5m")
+    assert platform.secrets() == KEPT
+    platform.install()
+    assert {name: platform.secret(name) for name in KEPT} == passwords
+    assert platform.claims() == volumes
+    assert {tuple(row) for row in rows} <= {tuple(row) for row in platform.query("SELECT alert_id FROM stock_alerts")}
+    platform.catch_up()
+    assert platform.position() > position
+
+
+def test_a_second_release_in_another_namespace_works_beside_the_first(
+    platform: Platform, chart: Path, images: Images
+) -> None:
+    second = Platform(f"{NAMESPACE}-second", chart, images, "second.localhost")
+    second.remove()
+    second.wait_until_gone()
+    second.prepare()
+    try:
+        second.install("producer.historyMinutes=0")
+        wait_until(lambda: second.position() > 0, "the second one loads", 300)
+        platform.catch_up()
+    finally:
+        second.remove()
