@@ -24,7 +24,7 @@ TARGETS ?= service dashboard airflow minio
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 	@echo "  demo takes FOR=seconds SYMBOLS=number RATE=trades-per-second; bench takes ONLY=name; PYTHON=program chooses the Python"
 	@echo "  up and install take VALUES=file NAMESPACE=name; images takes REGISTRY=host/folder TAG=tag TARGETS='service …'"
 
@@ -63,6 +63,17 @@ demo: setup ## run the whole platform on this machine and inject a spike
 .PHONY: bench
 bench: setup ## measure against the peers
 	@$(BIN)/python tests/benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+.PHONY: images
+images: ## build the container images: needs docker
+	@revision=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2> /dev/null || echo unknown); \
+	for target in $(TARGETS); do \
+	  echo "images: $(REGISTRY:%=%/)volwatch-$$target:$(TAG)"; \
+	  docker build --target $$target --build-arg REVISION=$$revision --tag $(REGISTRY:%=%/)volwatch-$$target:$(TAG) .; \
+	done
+	@for target in $(TARGETS); do \
+	  docker images --format '{{.Size}}	{{.Repository}}:{{.Tag}}' $(REGISTRY:%=%/)volwatch-$$target:$(TAG); \
+	done
 
 .PHONY: deps
 deps: ## fetch the charts that ours depends on

@@ -81,9 +81,12 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, page: Page) -> None:
-    symbol = platform.query("SELECT symbol FROM stock_alerts ORDER BY onset_bar DESC LIMIT 1")[0][0]
-    page.goto(f"http://{platform.host}/alerts")
-    expect(page.get_by_text(symbol).first).to_be_visible(timeout=60_000)
+    newest = "SELECT alert_id, symbol, severity FROM stock_alerts ORDER BY onset_bar DESC LIMIT 1"
+    alert, symbol, severity = platform.query(newest)[0]
+    page.goto(f"http://{platform.host}/alerts?alert={alert}")
+    # Its sentence begins with the symbol. The table of all alerts is a picture, in which no text can be looked for.
+    expect(page.get_by_text(f"{symbol} ").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(severity).first).to_be_visible()
 
 
 def test_the_dashboard_lives_under_a_sub_path(platform: Platform, page: Page) -> None:
