@@ -80,10 +80,20 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
         yield browser.new_page()
 
 
+def visit(page: Page, address: str) -> None:
+    """Open a page as soon as the ingress controller has taken up that it is there."""
+
+    def is_there() -> bool:
+        answer = page.goto(address)
+        return answer is not None and answer.status == 200
+
+    wait_until(is_there, f"{address} is there", 60)
+
+
 def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, page: Page) -> None:
     newest = "SELECT alert_id, symbol, severity FROM stock_alerts ORDER BY onset_bar DESC LIMIT 1"
     alert, symbol, severity = platform.query(newest)[0]
-    page.goto(f"http://{platform.host}/alerts?alert={alert}")
+    visit(page, f"http://{platform.host}/alerts?alert={alert}")
     # Its sentence begins with the symbol. The table of all alerts is a picture, in which no text can be looked for.
     expect(page.get_by_text(f"{symbol} ").first).to_be_visible(timeout=60_000)
     expect(page.get_by_text(severity).first).to_be_visible()
@@ -91,7 +101,7 @@ def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, p
 
 def test_the_dashboard_lives_under_a_sub_path(platform: Platform, page: Page) -> None:
     platform.upgrade("ingress.path=/markets")
-    page.goto(f"http://{platform.host}/markets/pipeline")
+    visit(page, f"http://{platform.host}/markets/pipeline")
     # What the page shows comes by its websocket: without it there is no more than an empty frame.
     expect(page.get_by_text("Kafka partitions")).to_be_visible(timeout=60_000)
     platform.upgrade()

@@ -1,6 +1,7 @@
 """The schema, its roles and their rights, on a real PostgreSQL."""
 
 import argparse
+import getpass
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from psycopg2 import errors, sql
 from pydantic import SecretStr
+from yoyo.backends.core.postgresql import PostgresqlBackend
 
 from volwatch.errors import Transient
 from volwatch.local.stack import ROLES, Stack
@@ -93,6 +95,31 @@ def test_two_migrations_at_once_apply_each_file_once(owner: WarehouseSettings) -
     with ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(lambda _turn: migrate(owner), range(4)))
     assert sorted(applied) == [[], [], [], all_migrations()]
+
+
+def test_a_migration_that_was_not_marked_was_not_applied(
+    owner: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (a integer);")
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresqlBackend, "mark_one", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(owner, tmp_path)
+    assert execute(owner, "SELECT to_regclass('good')") == [(None,)]
+    assert migrate(owner, tmp_path) == ["0001_good"]
+
+
+def test_migrating_needs_no_name_of_the_system_s_user(
+    owner: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert migrate(owner) == all_migrations()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(owner: WarehouseSettings, tmp_path: Path) -> None:

@@ -123,6 +123,17 @@ def world(platform: dict[str, str]) -> World:
     return World(platform)
 
 
+def test_history_goes_into_an_empty_topic_only(world: World) -> None:
+    for _turn in range(2):
+        with world.producer("--history-minutes", "10", "--symbols", "1", "--rate", "20") as process:
+            wait_until_ready(world)
+            process.send_signal(signal.SIGTERM)
+            ended(process)
+    received = [trade.received_at for rows in world.trades().values() for trade in rows]
+    assert received == sorted(received)
+    assert received[-1] - received[0] > 9 * 60_000
+
+
 def test_history_and_live_market_arrive_once_and_in_order(world: World, tmp_path: Path) -> None:
     begun_ms = time.time_ns() // 1_000_000
     labels = tmp_path / "labels.jsonl"
