@@ -212,6 +212,17 @@ class Platform:
         wait_until(succeeded, f"{name} succeeds")
         self._batch.delete_namespaced_job(name, self.namespace, propagation_policy="Background")
 
+    @contextmanager
+    def minute_path_stopped(self) -> Iterator[None]:
+        """Let no scheduled run of the minute path begin, and none be under way."""
+        name = f"{RELEASE}-pipeline"
+        self._batch.patch_namespaced_cron_job(name, self.namespace, {"spec": {"suspend": True}})
+        wait_until(
+            lambda: not self._batch.read_namespaced_cron_job(name, self.namespace).status.active, "no run is under way"
+        )
+        yield
+        self._batch.patch_namespaced_cron_job(name, self.namespace, {"spec": {"suspend": False}})
+
     def position(self) -> int:
         """Return how many records the minute path has passed, all partitions together."""
         return self.number("SELECT sum(next_offset) FROM load_positions")

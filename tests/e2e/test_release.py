@@ -10,6 +10,7 @@ from tests.e2e.platform import RELEASE, Images, Platform, wait_until
 pytestmark = pytest.mark.timeout(1800)
 
 STAGES = ("producer", "consumer", "dashboard", "rawzone", "warehouse")
+DUMP = "/var/run/postgresql/volwatch.dump"
 KEPT = ["volwatch-dashboard", "volwatch-rawzone", "volwatch-warehouse"]
 
 
@@ -58,6 +59,19 @@ def test_what_was_removed_finds_its_data_and_passwords_again(platform: Platform)
     assert {tuple(row) for row in rows} <= {tuple(row) for row in platform.query("SELECT alert_id FROM stock_alerts")}
     platform.catch_up()
     assert platform.position() > position
+
+
+def test_a_restored_dump_is_caught_up_from_the_raw_zone(platform: Platform) -> None:
+    server = ["-h", "/var/run/postgresql", "-U", "postgres"]
+    restore = ["pg_restore", *server, "--clean", "--if-exists", "--single-transaction", "-d", "volwatch", DUMP]
+    platform.execute("volwatch-warehouse-0", ["pg_dump", *server, "-Fc", "-f", DUMP, "volwatch"])
+    platform.catch_up()
+    before = platform.position()
+    with platform.minute_path_stopped():
+        assert platform.execute("volwatch-warehouse-0", restore) == ""
+    assert platform.position() < before
+    counts = platform.settled_counts()
+    assert (counts.raw, counts.loaded, counts.difference) == (counts.kafka, counts.kafka, 0)
 
 
 def test_a_second_release_in_another_namespace_works_beside_the_first(
