@@ -14,6 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
 from tests.chart.programs import program
+from tests.e2e.report import is_ready, report
 
 HERE = Path(__file__).parent
 KAFKA = HERE / "kafka.yaml"
@@ -183,7 +184,7 @@ class Platform:
 
         def replaced() -> bool:
             pods = self.component(component)
-            return bool(pods) and all(pod.metadata.uid != gone.metadata.uid and _is_ready(pod) for pod in pods)
+            return bool(pods) and all(pod.metadata.uid != gone.metadata.uid and is_ready(pod) for pod in pods)
 
         wait_until(replaced, f"another pod of {component} is ready")
 
@@ -193,7 +194,7 @@ class Platform:
         self._apps.patch_namespaced_deployment_scale(f"{RELEASE}-{deployment}", self.namespace, body)
         selector = f"app.kubernetes.io/component={deployment}"
         wait_until(
-            lambda: [_is_ready(pod) for pod in self.pods(selector)] == [True] * replicas,
+            lambda: [is_ready(pod) for pod in self.pods(selector)] == [True] * replicas,
             f"{deployment} has {replicas} pods",
         )
 
@@ -281,49 +282,12 @@ class Platform:
         self._core.create_namespaced_pod(self.namespace, pod)
         try:
             wait_until(
-                lambda: _is_ready(self._core.read_namespaced_pod(name, self.namespace)), f"the pod {name} is ready"
+                lambda: is_ready(self._core.read_namespaced_pod(name, self.namespace)), f"the pod {name} is ready"
             )
             yield name
         finally:
             self._core.delete_namespaced_pod(name, self.namespace)
 
-    # --- for people ---
-
     def report(self) -> str:
         """Return what somebody who looks into a failure wants to see."""
-        told = [f"--- namespace {self.namespace}"]
-        for pod in self.pods(""):
-            states = [
-                f"{status.name} ready={status.ready} restarts={status.restart_count} {_state(status)}"
-                for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
-            ]
-            told.append(f"{pod.metadata.name} {pod.status.phase}: {'; '.join(states)}")
-            if not _is_ready(pod) and pod.status.phase != "Succeeded":
-                told += [f"    {line}" for line in self._last_lines(pod)]
-        events = self._core.list_namespaced_event(self.namespace, field_selector="type=Warning").items
-        told += sorted({f"{event.involved_object.name}: {event.message}" for event in events})[-40:]
-        return "\n".join(told)
-
-    def _last_lines(self, pod: Any) -> list[str]:
-        lines: list[str] = []
-        for container in [*(pod.spec.init_containers or []), *pod.spec.containers]:
-            try:
-                log = self._core.read_namespaced_pod_log(
-                    pod.metadata.name, self.namespace, container=container.name, tail_lines=15
-                )
-            except ApiException as error:
-                log = f"no log: {error.reason}"
-            lines += [f"[{container.name}] {line}" for line in str(log).splitlines()]
-        return lines
-
-
-def _is_ready(pod: Any) -> bool:
-    conditions = pod.status.conditions or []
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
-
-
-def _state(status: Any) -> str:
-    waiting, ended = status.state.waiting, status.state.terminated
-    if waiting is not None:
-        return f"waiting: {waiting.reason}"
-    return "running" if ended is None else f"ended with {ended.exit_code}: {ended.reason}"
+        return report(self._core, self.namespace)
