@@ -101,7 +101,7 @@ down: ## delete the kind cluster and all its data
 
 .PHONY: e2e
 e2e: setup tools ## build the images, install the chart on the cluster of the current kube context and test it there
-	@PATH="$(dir $(firstword $(wildcard $(CACHE)/helm-*/helm))):$$PATH" .ci/e2e
+	@.ci/e2e
 
 .PHONY: clean
 clean: ## remove what was made here; the caches of the user stay
