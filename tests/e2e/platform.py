@@ -221,8 +221,10 @@ class Platform:
         wait_until(
             lambda: not self._batch.read_namespaced_cron_job(name, self.namespace).status.active, "no run is under way"
         )
-        yield
-        self._batch.patch_namespaced_cron_job(name, self.namespace, {"spec": {"suspend": False}})
+        try:
+            yield
+        finally:
+            self._batch.patch_namespaced_cron_job(name, self.namespace, {"spec": {"suspend": False}})
 
     def position(self) -> int:
         """Return how many records the minute path has passed, all partitions together."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.e2e.conftest import Installed
 from tests.e2e.platform import RELEASE, Platform, wait_until
@@ -84,10 +84,13 @@ def visit(page: Page, address: str) -> None:
     """Open a page as soon as the ingress controller has taken up that it is there."""
 
     def is_there() -> bool:
-        answer = page.goto(address)
+        try:
+            answer = page.goto(address, timeout=15_000)
+        except Error:  # it still sends visitors to a pod that is gone
+            return False
         return answer is not None and answer.status == 200
 
-    wait_until(is_there, f"{address} is there", 60)
+    wait_until(is_there, f"{address} is there", 90)
 
 
 def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, page: Page) -> None:

@@ -63,12 +63,13 @@ def test_what_was_removed_finds_its_data_and_passwords_again(platform: Platform)
 
 def test_a_restored_dump_is_caught_up_from_the_raw_zone(platform: Platform) -> None:
     server = ["-h", "/var/run/postgresql", "-U", "postgres"]
-    restore = ["pg_restore", *server, "--clean", "--if-exists", "--single-transaction", "-d", "volwatch", DUMP]
+    drop = ["psql", *server, "-q", "-c", "DROP DATABASE volwatch WITH (FORCE)"]
+    restore = ["pg_restore", *server, "--create", "-d", "postgres", DUMP]
     platform.execute("volwatch-warehouse-0", ["pg_dump", *server, "-Fc", "-f", DUMP, "volwatch"])
     platform.catch_up()
     before = platform.position()
     with platform.minute_path_stopped():
-        assert platform.execute("volwatch-warehouse-0", restore) == ""
+        assert [platform.execute("volwatch-warehouse-0", command) for command in (drop, restore)] == ["", ""]
     assert platform.position() < before
     counts = platform.settled_counts()
     assert (counts.raw, counts.loaded, counts.difference) == (counts.kafka, counts.kafka, 0)

@@ -106,6 +106,7 @@ A pod that runs `volwatch`: restricted, without a token, its root read-only, aft
   before        another command that must have ended well first: args, servers, env
   env           further environment, as a list
   ports         named container ports, as a map; the probes ask the port `metrics`
+  drain         seconds that it goes on serving after it was asked to stop
   resources, grace, restart
 */}}
 {{- define "volwatch.pod" -}}
@@ -170,6 +171,10 @@ containers:
       {{- range $name, $port := . }}
       - {name: {{ $name }}, containerPort: {{ $port }}}
       {{- end }}
+    {{- if $.drain }}
+    # Whoever sends visitors here must first learn that it is on its way out.
+    lifecycle: {preStop: {sleep: {seconds: {{ $.drain }}}}}
+    {{- end }}
     startupProbe: {httpGet: {path: /healthz, port: metrics}, periodSeconds: 2, failureThreshold: 60}
     livenessProbe: {httpGet: {path: /healthz, port: metrics}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
     readinessProbe: {httpGet: {path: /readyz, port: metrics}, periodSeconds: 3, timeoutSeconds: 3}
