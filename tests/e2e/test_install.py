@@ -104,7 +104,7 @@ def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, p
 
 def test_the_dashboard_lives_under_a_sub_path(platform: Platform, page: Page) -> None:
     platform.upgrade("ingress.path=/markets")
-    # The old pod goes on serving for a while: any path, as if it were a page of its own, but not what the page is made of.
+    # The old pod goes on serving for a while: a frame under any path, but nothing of what the page is made of.
     wait_until(lambda: len(platform.pods("app.kubernetes.io/component=dashboard")) == 1, "the old dashboard is gone")
     visit(page, f"http://{platform.host}/markets/pipeline")
     # What the page shows comes by its websocket: without it there is no more than an empty frame.
