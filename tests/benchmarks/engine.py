@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
-from tests.benchmarks import engine_in_pandas
+from tests.benchmarks import engine_by_symbol, engine_in_pandas
 from tests.benchmarks.engine_in_pandas import Frames, Outcome
 from tests.benchmarks.measure import Measured, Timed, Unequal, measure, timed
 from volwatch.analytics.bars import BarTable, bar_key
@@ -19,6 +20,7 @@ from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import MINUTE_ESTIMATORS
 
 SYMBOLS, MINUTES = 500, 390
+MANY_SYMBOLS, RUN_MINUTES = 5_000, 30
 TOLERANCE = 1e-9
 
 _OPEN_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z, the open of a session of XNYS
@@ -39,18 +41,56 @@ class Session:
 
 
 def run(tell: Callable[[str], None], symbols: int = SYMBOLS) -> Measured:
-    """Measure both sides on a session of so many symbols."""
+    """Measure both sides on a session of so many symbols; the peer takes one symbol after the other."""
     session = made_session(symbols)
-    table, frames = table_of(session), frames_of(session)
+    bars = long_frame(session)
+    return _measured("engine", session, lambda: engine_by_symbol.outcome(bars, _CONFIG.enter), tell)
+
+
+def run_against_wide(tell: Callable[[str], None], symbols: int = SYMBOLS) -> Measured:
+    """Measure both sides; the peer takes all symbols at once, from frames of the shape that suits pandas best."""
+    session = made_session(symbols)
+    frames = frames_of(session)
+    return _measured("engine_vs_wide", session, lambda: engine_in_pandas.outcome(frames, _CONFIG.enter), tell)
+
+
+def run_many_symbols(tell: Callable[[str], None]) -> Measured:
+    """Measure the rate for ten times as many symbols, in runs of half an hour of bars; the peer is the usual number."""
+
+    def incomparable(_many: int, _usual: int) -> None:
+        """Find no difference: the symbols are others."""
+
+    many, usual = _in_runs(MANY_SYMBOLS), _in_runs(SYMBOLS)
+    found = measure("engine_many_symbols", "bars/s", SYMBOLS * MINUTES, many, usual, incomparable, tell)
+    # The many have so many times the bars in their seconds.
+    times = MANY_SYMBOLS / SYMBOLS
+    return replace(found, ours=found.ours * times, ratio=found.ratio * times)
+
+
+def _in_runs(symbols: int) -> Callable[[], Timed[int]]:
+    session = made_session(symbols)
+    table = table_of(session)
+    run = (table.start - _OPEN_MS) // MINUTE_MS // RUN_MINUTES
+    tables = [table.take(run == number) for number in range(MINUTES // RUN_MINUTES)]
+
+    def work() -> Timed[int]:
+        state = fresh_state(symbols)
+        return timed(lambda: sum(len(our_outcome(state, part).signals.start) for part in tables), time.process_time)
+
+    return work
+
+
+def _measured(name: str, session: Session, peers: Callable[[], Outcome], tell: Callable[[str], None]) -> Measured:
+    table, symbols = table_of(session), len(session.open)
 
     def ours() -> Timed[Advanced]:
         state = fresh_state(symbols)
         return timed(lambda: our_outcome(state, table), time.process_time)
 
     def peer() -> Timed[Outcome]:
-        return timed(lambda: engine_in_pandas.outcome(frames, _CONFIG.enter), time.process_time)
+        return timed(peers, time.process_time)
 
-    return measure("engine", "bars/s", len(table), ours, peer, check, tell)
+    return measure(name, "bars/s", len(table), ours, peer, check, tell)
 
 
 def made_session(symbols: int) -> Session:
@@ -98,6 +138,12 @@ def table_of(session: Session) -> BarTable:
 def frames_of(session: Session) -> Frames:
     """Return the session as pandas takes it fastest: a column for each symbol."""
     return engine_in_pandas.frames(session.open, session.high, session.low, session.close, session.trades)
+
+
+def long_frame(session: Session) -> pd.DataFrame:
+    """Return the session as a table has it: a row for each bar, ordered by symbol and time."""
+    columns = {name: getattr(session, name).ravel() for name in ("open", "high", "low", "close", "trades")}
+    return pd.DataFrame({"series": np.repeat(np.arange(len(session.open)), MINUTES)} | columns)
 
 
 def fresh_state(symbols: int) -> EngineState:

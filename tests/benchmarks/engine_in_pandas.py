@@ -1,12 +1,13 @@
-"""The engine's peer: one session of minute bars through rolling and ewm of pandas, as a batch script would do it.
+"""The engine's strictest peer: one session of minute bars through rolling and ewm of pandas, all symbols at once.
 
 It is written for a single full session: no gaps, no state to go on from. The frames have a row for each minute and a
 column for each symbol, the form in which pandas rolls fastest. The detector's recursion (each step is clipped by what
 the steps before taught) is no window of pandas: it goes from minute to minute, over all symbols at once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -22,15 +23,10 @@ _HALF_TICK = 0.005
 _WARM_UP, _COOL_DOWN = 60, 10
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """One session."""
+Frames = dict[str, pd.DataFrame]
+"""One session: open, high, low, close and trades."""
 
-    open: pd.DataFrame
-    high: pd.DataFrame
-    low: pd.DataFrame
-    close: pd.DataFrame
-    trades: pd.DataFrame
+_F = TypeVar("_F", pd.DataFrame, pd.Series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +45,25 @@ class Outcome:
 
 def frames(open_: Float64, high: Float64, low: Float64, close: Float64, trades: Int64) -> Frames:
     """Return frames of columns of shape (symbols, minutes)."""
-    return Frames(*(pd.DataFrame(np.ascontiguousarray(column.T)) for column in (open_, high, low, close, trades)))
+    columns = {"open": open_, "high": high, "low": low, "close": close, "trades": trades}
+    return {name: pd.DataFrame(np.ascontiguousarray(column.T)) for name, column in columns.items()}
 
 
 def outcome(bars: Frames, enter: float) -> Outcome:
     """Return volatility by every minute estimator, and the detector's verdicts."""
-    log_return = _log(bars.close / bars.close.shift())
-    log_return.iloc[0] = _log(bars.close / bars.open).iloc[0]
+    log_return = _log(bars["close"] / bars["close"].shift())
+    log_return.iloc[0] = _log(bars["close"] / bars["open"]).iloc[0]
     return _detect(bars, log_return.abs().to_numpy(), enter, volatility(bars, log_return))
 
 
-def volatility(bars: Frames, log_return: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def volatility(bars: Mapping[str, _F] | pd.DataFrame, log_return: _F) -> dict[str, _F]:
     """Return annual volatility by estimator, NaN where it must not be shown."""
-    high_low = _log(bars.high / bars.low) ** 2
-    open_close = _log(bars.close / bars.open)
-    above = _log(bars.high / bars.close) * _log(bars.high / bars.open)
-    below = _log(bars.low / bars.close) * _log(bars.low / bars.open)
-    enough = bars.trades.rolling(_WINDOW, min_periods=_LEAST).median() >= _MOST_TRADES_TOO_FEW
+    high, low, open_, close = (cast("_F", bars[name]) for name in ("high", "low", "open", "close"))
+    high_low = _log(high / low) ** 2
+    open_close = _log(close / open_)
+    above = _log(high / close) * _log(high / open_)
+    below = _log(low / close) * _log(low / open_)
+    enough = bars["trades"].rolling(_WINDOW, min_periods=_LEAST).median() >= _MOST_TRADES_TOO_FEW
     variances = {
         "cc": log_return.rolling(_WINDOW, min_periods=_LEAST).var(),
         "cc0": _mean(log_return**2),
@@ -77,33 +75,35 @@ def volatility(bars: Frames, log_return: pd.DataFrame) -> dict[str, pd.DataFrame
     return {name: (variance * _PER_YEAR) ** 0.5 for name, variance in variances.items()}
 
 
-def _log(frame: pd.DataFrame) -> pd.DataFrame:
-    return cast("pd.DataFrame", np.log(frame))
+def _log(frame: _F) -> _F:
+    return cast("_F", np.log(frame))
 
 
-def _mean(terms: pd.DataFrame) -> pd.DataFrame:
+def _mean(terms: _F) -> _F:
     return terms.rolling(_WINDOW, min_periods=_LEAST).mean()
 
 
-def _log_range(bars: Frames) -> Float64:
-    reference = bars.close.shift()
-    reference.iloc[0] = bars.open.iloc[0]
-    span = _log(bars.high.where(bars.high >= reference, reference) / bars.low.where(bars.low <= reference, reference))
+def log_range(bars: Mapping[str, _F] | pd.DataFrame) -> Float64:
+    """Return ln of the true range of each bar, at least half a tick."""
+    high, low, close = (cast("_F", bars[name]) for name in ("high", "low", "close"))
+    reference = close.shift()
+    reference.iloc[0] = bars["open"].iloc[0]
+    span = _log(high.where(high >= reference, reference) / low.where(low <= reference, reference))
     floor = _HALF_TICK / reference
     return _log(span.where(span >= floor, floor)).to_numpy()
 
 
 def _detect(bars: Frames, move: Float64, enter: float, shown: dict[str, pd.DataFrame]) -> Outcome:
-    log_range, trades = _log_range(bars), bars.trades.to_numpy()
-    shape = log_range.shape
+    ranges, trades = log_range(bars), bars["trades"].to_numpy()
+    shape = ranges.shape
     usual = prior()[np.arange(shape[0]) // BIN_MINUTES]
     statistic, z, expected, ratio = (np.full(shape, np.nan) for _ in range(4))
     opened, escalated, closed = (np.zeros(shape, np.bool_) for _ in range(3))
-    baseline, scale = log_range[0] - usual[0], np.full(shape[1], 0.5)
+    baseline, scale = ranges[0] - usual[0], np.full(shape[1], 0.5)
     ewma, excess_1, excess_2 = (np.zeros(shape[1]) for _ in range(3))
     since, active, severity = np.full(shape[1], _COOL_DOWN), np.zeros(shape[1], np.bool_), np.zeros(shape[1], np.int64)
     for minute in range(shape[0]):
-        y = log_range[minute] - usual[minute]
+        y = ranges[minute] - usual[minute]
         excess = y - baseline
         score = excess / scale
         expected[minute] = baseline + usual[minute]

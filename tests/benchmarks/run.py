@@ -36,6 +36,8 @@ def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
     return {
         "bars": bars.run,
         "engine": engine.run,
+        "engine_vs_wide": engine.run_against_wide,
+        "engine_many_symbols": engine.run_many_symbols,
         "producer": partial(producer.run, servers),
         "consumer": partial(consumer.run, servers),
         "consumer_vs_loop": partial(consumer.run_against_loop, servers),

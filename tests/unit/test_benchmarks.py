@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.benchmarks import bars, engine, engine_in_pandas
+from tests.benchmarks import bars, engine, engine_by_symbol, engine_in_pandas
 from tests.benchmarks.market import trades
 from tests.benchmarks.measure import Measured, Unequal, measure
 from volwatch.analytics.trades import from_records
@@ -50,6 +50,7 @@ def test_the_engine_and_pandas_agree_and_a_difference_is_seen() -> None:
     made = engine.our_outcome(engine.fresh_state(8), engine.table_of(session))
     expected = engine_in_pandas.outcome(engine.frames_of(session), enter=3.7)
     engine.check(made, expected)
+    engine.check(made, engine_by_symbol.outcome(engine.long_frame(session), enter=3.7))
     assert expected.opened.any()
     assert np.isnan(expected.volatility["parkinson"].to_numpy()[-1]).tolist() == [True, False, False, False] * 2
     with pytest.raises(Unequal):

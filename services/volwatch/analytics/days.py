@@ -1,29 +1,35 @@
 """Final one-minute bars into daily bars, and those into daily volatility and the rolling Sharpe ratio."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key, merge
 from volwatch.analytics.calendars import DAY_MS, REGULAR
 from volwatch.analytics.config import EngineConfig, min_obs
-from volwatch.analytics.history import Rolled, blocks, ranks, roll
+from volwatch.analytics.groups import Groups, grouped
+from volwatch.analytics.history import Line, blocks, line
 from volwatch.analytics.minutes import annualisations, effective_window
-from volwatch.analytics.results import Bars, Volatility
+from volwatch.analytics.recurrence import linear
+from volwatch.analytics.results import FLAG_CORPORATE_ACTION, Bars, Volatility
 from volwatch.analytics.risk import SHARPE_WINDOW, rolling_sharpe
+from volwatch.analytics.splits import detect
 from volwatch.analytics.state import DAY_TERMS, EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import (
     DAILY_ESTIMATORS,
     DEFINED,
     INSUFFICIENT_DATA,
-    Windows,
     annual,
     bar_terms,
-    ewma_step,
+    enough_trades,
     null_reason,
-    variance,
+    variances,
 )
+from volwatch.analytics.windows import reach
 
 DAY_SECONDS = 86_400
+_TINY = 1e-300  # in place of a weight of 0, which is masked
 
 
 def collect(state: EngineState, minute_bars: Bars, session: Int64) -> None:
@@ -57,79 +63,89 @@ def take_closed(state: EngineState, config: EngineConfig, watermark: Int64) -> B
 
 def advance(state: EngineState, table: BarTable, config: EngineConfig) -> tuple[Bars, Volatility]:
     """Advance the state (in place) over final day bars, ordered by (series, day)."""
-    chain, series, n = state.days, table.series, len(table)
-    first = np.diff(series, prepend=-1) != 0
-    previous = np.where(first, chain.close[series], np.roll(table.close, 1))
-    last = np.flatnonzero(np.append(first[1:], np.ones(min(1, n), np.bool_)))
-    chain.close[series[last]] = table.close[last]
-    chain.start[series[last]] = table.start[last]
-    terms = bar_terms((table.open, table.high, table.low, table.close), previous, np.ones(n))
-    log_return = np.where(np.isnan(previous), np.nan, terms.log_return)
+    chain, groups, n = state.days, grouped(table.series), len(table)
+    previous = groups.before(table.close, chain.close[groups.series])
+    chain.close[groups.series] = table.close[groups.last]
+    chain.start[groups.series] = table.start[groups.last]
+    # A split is no return: what goes over it is missing, as for the first day.
+    split = (detect(previous, table.open) != 1.0) & ~_continuous(state, config)[groups.series][groups.slot]
+    terms = bar_terms((table.open, table.high, table.low, table.close), np.where(split, np.nan, previous), np.ones(n))
+    unknown = np.isnan(previous) | split
     given = {
-        "log_return": log_return,
+        "log_return": np.where(unknown, np.nan, terms.log_return),
         "trades": np.where(table.flags & FLAG_OHLC, np.inf, table.trades),
-        "simple_return": (table.close - previous) / previous,
+        "simple_return": np.where(unknown, np.nan, (table.close - previous) / previous),
     }
     rows = {name: given[name] if name in given else getattr(terms, name) for name in DAY_TERMS}
-    rolled = roll(chain.history, series, rows, np.ones(n, np.bool_))
-    ewma = _ewma(state, series, log_return, config)
-    bars = Bars(DAY_SECONDS, table, np.full(n, REGULAR, np.int8), log_return, np.ones(n, np.int64), _all(n))
-    return bars, _volatility(state, table, rolled, ewma, config)
+    held = line(chain.history, groups, rows)
+    held.keep(chain.history, groups)
+    ewma = _ewma(state, groups, given["log_return"], config)
+    flagged = replace(table, flags=table.flags | FLAG_CORPORATE_ACTION * split)
+    label = np.full(n, REGULAR, np.int8)
+    bars = Bars(DAY_SECONDS, flagged, label, given["log_return"], np.ones(n, np.int64), _all(n))
+    return bars, _volatility(state, table, groups, held, ewma, config)
+
+
+def _continuous(state: EngineState, config: EngineConfig) -> Bool:
+    return np.array([config.calendar(name).continuous for name in state.calendars], np.bool_)
 
 
 def _all(n: int) -> Bool:
     return np.ones(n, np.bool_)
 
 
-def _ewma(state: EngineState, series: Int64, log_return: Float64, config: EngineConfig) -> tuple[Float64, Int64]:
-    chain = state.days
-    value, count = np.full(len(series), np.nan), np.zeros(len(series), np.int64)
-    for rows in ranks(series):
-        who, known = series[rows], ~np.isnan(log_return[rows])
-        squared = np.where(known, log_return[rows], 0.0) ** 2
-        decay = np.full(len(rows), config.day_decay)
-        numerator, weight = ewma_step((chain.numerator[who], chain.weight[who]), squared, decay)
-        chain.numerator[who] = np.where(known, numerator, chain.numerator[who])
-        chain.weight[who] = np.where(known, weight, chain.weight[who])
-        chain.terms[who] += known
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value[rows] = chain.numerator[who] / chain.weight[who]
-        count[rows] = chain.terms[who]
-    return value, count
+def _ewma(state: EngineState, groups: Groups, log_return: Float64, config: EngineConfig) -> tuple[Float64, Int64]:
+    chain, known = state.days, ~np.isnan(log_return)
+    decay = groups.pack(np.where(known, config.day_decay, 1.0))
+    squared = groups.pack(np.where(known, log_return, 0.0) ** 2)
+    start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
+    share = 1 - decay
+    (numerator, weight), last = linear(groups, start, decay, np.array([share * squared, share]))
+    number = groups.running(known, chain.terms[groups.series])
+    chain.numerator[groups.series], chain.weight[groups.series] = last
+    chain.terms[groups.series] = number[groups.last]
+    variance = np.where(weight > 0, numerator / np.maximum(weight, _TINY), np.nan)
+    return groups.unpack(variance), number
 
 
 def _volatility(
-    state: EngineState, table: BarTable, rolled: Rolled, ewma: tuple[Float64, Int64], config: EngineConfig
+    state: EngineState,
+    table: BarTable,
+    groups: Groups,
+    held: Line,
+    ewma: tuple[Float64, Int64],
+    config: EngineConfig,
 ) -> Volatility:
-    n, width, series = len(table), config.day_window, table.series
+    n, width = len(table), config.day_window
     estimators = (*DAILY_ESTIMATORS, "sharpe")
-    ewma_at, sharpe_at = len(estimators) - 2, len(estimators) - 1
-    value, n_obs = np.full((n, len(estimators)), np.nan), np.zeros((n, len(estimators)), np.int64)
-    error, reason = value.copy(), np.zeros((n, len(estimators)), np.int8)
+    value, n_obs = np.full((len(estimators), n), np.nan), np.zeros((len(estimators), n), np.int64)
+    error, reason = value.copy(), np.zeros((len(estimators), n), np.int8)
     per_year, codes = annualisations(state, config, day=True)
+    series = groups.series[groups.slot]
+    terms = {name: held.column(name) for name in DAY_TERMS}
+    windows = reach(np.where(np.isnan(terms["trades"]), np.nan, 0.0), held.heads, width)
+    enough = enough_trades(terms["trades"], windows, held.newest)
+    for place, (name, (per_bar, observed)) in enumerate(
+        variances(DAILY_ESTIMATORS[:-1], terms, windows, held.newest).items()
+    ):
+        reason[place] = null_reason(name, per_bar, observed, min_obs(width), enough)
+        value[place], n_obs[place] = annual(per_bar, per_year[series]), observed
     for rows in blocks(n):
-        terms = {name: rolled.window(name, width, rows) for name in DAY_TERMS}
-        windows = Windows(terms, ~np.isnan(terms["trades"]), terms["trades"])
-        for index, estimator in enumerate(DAILY_ESTIMATORS[:-1]):
-            per_bar, observed = variance(estimator, windows)
-            reason[rows, index] = null_reason(estimator, windows, per_bar, observed, min_obs(width))
-            value[rows, index], n_obs[rows, index] = annual(per_bar, per_year[series[rows]]), observed
-        returns = rolled.window("simple_return", SHARPE_WINDOW, rows)
+        returns = held.windows("simple_return", SHARPE_WINDOW, rows)
         sharpe = rolling_sharpe(returns, ~np.isnan(returns), per_year[series[rows]], config.risk_free_rate)
-        value[rows, sharpe_at], error[rows, sharpe_at], reason[rows, sharpe_at], n_obs[rows, sharpe_at] = sharpe
-    value[:, ewma_at], n_obs[:, ewma_at] = annual(ewma[0], per_year[series]), ewma[1]
-    reason[:, ewma_at] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
-    windows_used = (*[width] * ewma_at, effective_window(config.day_decay), SHARPE_WINDOW)
+        value[-1, rows], error[-1, rows], reason[-1, rows], n_obs[-1, rows] = sharpe
+    value[-2], n_obs[-2] = annual(ewma[0], per_year[series]), ewma[1]
+    reason[-2] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
     return Volatility(
         bar_seconds=DAY_SECONDS,
         estimators=estimators,
-        windows=windows_used,
+        windows=(*[width] * (len(estimators) - 2), effective_window(config.day_decay), SHARPE_WINDOW),
         series=series,
         start=table.start,
-        value=np.where(reason == DEFINED, value, np.nan),
-        reason=reason,
-        standard_error=error,
-        n_obs=n_obs,
+        value=np.where(reason == DEFINED, value, np.nan).T,
+        reason=reason.T,
+        standard_error=error.T,
+        n_obs=n_obs.T,
         annualisation=codes[series],
         final=_all(n),
         revision=table.revision,

@@ -1,13 +1,15 @@
 """The default detector, LRE: a robust EWMA chart on the log range of each bar, taken against its usual value at that
-time of day. One pass per bar, vectorised over series. Specification: quant.md section 4.1; why the log range:
-Alizadeh, Brandt & Diebold 2002, J. Finance 57:1047.
+time of day. It says how far from usual a bar is; ``lifecycle`` makes episodes of that. Vectorised over series.
+Specification: quant.md section 4.1; why the log range: Alizadeh, Brandt & Diebold 2002, J. Finance 57:1047.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from volwatch.analytics.groups import Groups
+from volwatch.analytics.recurrence import linear
 from volwatch.analytics.trades import Bool, Float64, Int64
 
 NAME = "lre"
@@ -15,9 +17,7 @@ VERSION = "1"
 
 HALF_TICK = 0.005
 WARM_UP_BARS = 60
-EXIT_FRACTION = 0.6
 COOL_DOWN_BARS = 10
-MIN_TRADES = 2
 
 LOG_RANGE_OF_VOLATILITY = 0.43
 """E[ln range] − ln σ of a Brownian path (Alizadeh, Brandt & Diebold 2002)."""
@@ -97,7 +97,7 @@ def new_state(series: int) -> DetectorState:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One bar of each series that has one, each of shape (k,).
+    """Bars as the detector takes them, ordered by (series, start), each of shape (n,).
 
     Attributes
     ----------
@@ -107,7 +107,8 @@ class Observation:
     move : |log return|, 0 while the bar is open (a close can come back, a range cannot).
     trades : prints in the bar.
     begins : the first bar of a chain: short memory is reset.
-    reopen : the first bar after a halt: tested, but teaches nothing.
+    reopen : the first bar after a halt: tested by itself, but teaches nothing.
+    blind : the bar tells of time that nobody watched: it neither teaches, nor opens, nor closes.
     """
 
     start: Int64
@@ -117,27 +118,26 @@ class Observation:
     trades: Int64
     begins: Bool
     reopen: Bool
+    blind: Bool
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the detector says of each bar, each of shape (k,).
+    """What the detector says of each bar, each of shape (n,).
 
     Attributes
     ----------
     statistic, z : S and the single-bar channel; NaN in warm-up.
     expected : usual log range at this bar, baseline + profile.
     ratio : e to the mean excess of the last three bars: volatility against the usual.
-    opened, escalated, closed : what happens to the episode at this bar.
+    bars : bars that have taught the baseline, this one included.
     """
 
     statistic: Float64
     z: Float64
     expected: Float64
     ratio: Float64
-    opened: Bool
-    escalated: Bool
-    closed: Bool
+    bars: Int64
 
 
 def true_log_range(high: Float64, low: Float64, reference: Float64, elapsed: Float64) -> Float64:
@@ -150,105 +150,118 @@ def true_log_range(high: Float64, low: Float64, reference: Float64, elapsed: Flo
     return np.log(np.maximum(span, HALF_TICK / reference) / np.sqrt(elapsed))
 
 
-def observe(state: DetectorState, bar: Observation, enter: float) -> tuple[DetectorState, Verdict]:
-    """Return the state after one bar of each series, and the verdict on it.
+def observe(state: DetectorState, groups: Groups, bar: Observation) -> tuple[DetectorState, Verdict]:
+    """Return the state after the bars, its episodes left as they were, and the verdict on each bar.
 
     Parameters
     ----------
     state : DetectorState
-        Of the k series that have the bar.
-    enter : float
-        The statistic at which an episode opens.
+        Of the k series that occur, in the order of ``groups``.
     """
-    first = state.bars == 0
-    y = bar.log_range - bar.usual
-    baseline = np.where(first, y, state.baseline)
-    excess = y - baseline
-    z = excess / state.scale
-    learnt = _learn(state, baseline, z, y, bar.reopen)
-    ewma_before = np.where(bar.begins, 0.0, state.ewma)
-    ewma = (1 - _EWMA_GAIN) * ewma_before + _EWMA_GAIN * np.clip(z, -3, 8)
-    warm = state.bars >= WARM_UP_BARS
+    teaches = ~(bar.reopen | bar.blind)
+    bars = groups.running(teaches, state.bars)
+    before = bars - teaches
+    followed, baseline, scale = _follow_baseline(state, groups, bar, before, teaches)
+    ewma, last_ewma = _burst(state, groups, bar, followed[1], before >= WARM_UP_BARS)
+    excess, z, ewma = groups.unpack(np.array([*followed, ewma]))
+    first, second, held = _excesses_before(state, groups, excess, teaches, bar.begins)
+    after = replace(
+        state,
+        baseline=baseline,
+        scale=scale,
+        bars=bars[groups.last],
+        ewma=last_ewma,
+        excess_1=held[0],
+        excess_2=held[1],
+    )
     # A bar after a halt is judged by itself: it is no part of a burst.
-    ewma = np.where(~warm, 0.0, np.where(bar.reopen, ewma_before, ewma))
-    statistic = np.where(bar.reopen, z, np.maximum(_EWMA_UNIT * ewma, z))
-    ratio = np.exp((excess + np.where(bar.begins, 0.0, state.excess_1 + state.excess_2)) / 3)
-    severity = _severity(statistic, ratio, bar.move, baseline + bar.usual)
-    episode = _step(state, bar, warm, statistic, severity, enter)
-    after = DetectorState(
-        baseline=learnt[0],
-        scale=learnt[1],
-        bars=learnt[2],
-        ewma=ewma,
-        excess_1=np.where(bar.reopen, state.excess_1, excess),
-        excess_2=np.where(bar.begins, 0.0, np.where(bar.reopen, state.excess_2, state.excess_1)),
-        since_onset=episode.since_onset,
-        active=episode.active,
-        kind=np.where(episode.opened, np.where(bar.reopen, REOPEN, VOLATILITY), state.kind),
-        severity=np.where(episode.opened | episode.escalated, severity, state.severity),
-        onset=np.where(episode.opened, bar.start, state.onset),
-        peak=np.where(episode.opened, statistic, np.where(episode.goes_on, np.fmax(state.peak, statistic), state.peak)),
-    )
+    statistic = np.where(teaches, np.maximum(_EWMA_UNIT * ewma, z), z)
+    cold = before < WARM_UP_BARS
+    statistic[cold], z[cold] = np.nan, np.nan
     return after, Verdict(
-        statistic=np.where(warm, statistic, np.nan),
-        z=np.where(warm, z, np.nan),
-        expected=baseline + bar.usual,
-        ratio=ratio,
-        opened=episode.opened,
-        escalated=episode.escalated,
-        closed=episode.closed,
+        statistic=statistic,
+        z=z,
+        expected=bar.log_range - excess,
+        ratio=np.exp((excess + (first + second)) / 3),
+        bars=bars,
     )
 
 
-def _learn(
-    state: DetectorState, baseline: Float64, z: Float64, y: Float64, reopen: Bool
-) -> tuple[Float64, Float64, Int64]:
-    """Return the next baseline, scale and number of bars. Clipping keeps a spike from teaching the baseline."""
-    clipped = np.clip(z, -3, 3)
-    gain = np.maximum(_BASELINE_GAIN, 1 / (state.bars + 1))
-    scale_gain = np.maximum(_SCALE_GAIN, 1 / (state.bars + 20))
-    moved = np.where(state.bars == 0, y, baseline + gain * clipped * state.scale)
-    spread = state.scale + scale_gain * (_MEAN_ABSOLUTE * np.abs(clipped) * state.scale - state.scale)
-    spread = np.where(state.bars == 0, state.scale, np.maximum(_SCALE_FLOOR, spread))
-    return (
-        np.where(reopen, state.baseline, moved),
-        np.where(reopen, state.scale, spread),
-        np.where(reopen, state.bars, state.bars + 1),
+def _follow_baseline(
+    state: DetectorState, groups: Groups, bar: Observation, before: Int64, teaches: Bool
+) -> tuple[tuple[Float64, Float64], Float64, Float64]:
+    """Return y − b and z of each bar, packed, against what the bars before it taught, and baseline and scale after all.
+
+    Clipping keeps a spike from teaching the baseline.
+    """
+    y, number = groups.pack(np.array([bar.log_range - bar.usual, before]))
+    gain, scale_gain = np.maximum(_BASELINE_GAIN, 1 / (number + 1)), np.maximum(_SCALE_GAIN, 1 / (number + 20))
+    idle = number == 0
+    first_ranks, first = groups.ranks_with(before == 0), idle
+    if not teaches.all():
+        idle = idle | (groups.pack(teaches.astype(np.float64)) == 0)
+    gain[idle], scale_gain[idle] = 0.0, 0.0
+    excess, z = np.empty_like(y), np.empty_like(y)
+    b, sigma = groups.pack_series(state.baseline).copy(), groups.pack_series(state.scale).copy()
+    three, floor, step = np.full_like(b, 3.0), np.full_like(b, _SCALE_FLOOR), np.empty_like(b)
+    minus_three = -three
+    for rank, (begin, end) in enumerate(groups.ranks()):
+        k, now = end - begin, slice(begin, end)
+        level, spread, moved = b[:k], sigma[:k], step[:k]
+        if rank in first_ranks:
+            np.copyto(level, y[now], where=first[now])
+        np.subtract(y[now], level, out=excess[now])
+        np.divide(excess[now], spread, out=z[now])
+        np.minimum(z[now], three[:k], out=moved)
+        np.maximum(moved, minus_three[:k], out=moved)
+        moved *= spread
+        level += gain[now] * moved
+        np.abs(moved, out=moved)
+        moved *= _MEAN_ABSOLUTE
+        moved -= spread
+        moved *= scale_gain[now]
+        spread += moved
+        np.maximum(spread, floor[:k], out=spread)
+    return (excess, z), groups.unpack_series(b), groups.unpack_series(sigma)
+
+
+def _burst(state: DetectorState, groups: Groups, bar: Observation, z: Float64, warm: Bool) -> tuple[Float64, Float64]:
+    """Return E after each bar, packed, and after all: 0 in warm-up, reset at the open, unmoved by a halt."""
+    apart = bar.reopen | bar.blind
+    keeps = np.where(warm & ~bar.begins, np.where(apart, 1.0, 1 - _EWMA_GAIN), 0.0)
+    takes = np.where(warm & ~apart, _EWMA_GAIN, 0.0)
+    keeps, takes = groups.pack(np.array([keeps, takes]))
+    added = takes * np.minimum(np.maximum(z, -3.0), 8.0)
+    values, last = linear(groups, state.ewma[None, :], keeps, added[None, :])
+    return values[0], last[0]
+
+
+def _excesses_before(
+    state: DetectorState, groups: Groups, excess: Float64, teaches: Bool, begins: Bool
+) -> tuple[Float64, Float64, tuple[Float64, Float64]]:
+    """Return y − b of the last two bars before each one that taught, 0 across the open; and of the last two of all."""
+    place = np.arange(groups.rows)
+    counts = teaches | begins
+    held = np.where(teaches, excess, 0.0)
+    last = np.maximum.accumulate(np.where(counts, place, -1))
+    previous = np.append(-1, last)[: groups.rows]
+    known = previous >= groups.heads[groups.slot]
+    first = np.where(known, held[previous], state.excess_1[groups.slot])
+    first[begins] = 0.0
+    second = np.where(known, first[previous], state.excess_2[groups.slot])
+    second[begins] = 0.0
+    ends = last[groups.last]
+    any_counts = ends >= groups.heads
+    after = (
+        np.where(any_counts, held[ends], state.excess_1),
+        np.where(any_counts, first[ends], state.excess_2),
     )
+    return first, second, after
 
 
-def _severity(statistic: Float64, ratio: Float64, move: Float64, expected_log_range: Float64) -> Int64:
+def severity_of(statistic: Float64, ratio: Float64, move: Float64, expected_log_range: Float64) -> Int64:
+    """Return the severity that a bar's statistic, ratio or move is worth."""
     local_volatility = np.exp(expected_log_range - LOG_RANGE_OF_VOLATILITY)
     high = (statistic >= 7) | (ratio >= 5) | (move >= 10 * local_volatility)
     medium = (statistic >= 5) | (ratio >= 3)
     return np.where(high, HIGH, np.where(medium, MEDIUM, LOW))
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What one bar does to the episodes."""
-
-    since_onset: Int64
-    active: Int64
-    goes_on: Bool
-    opened: Bool
-    escalated: Bool
-    closed: Bool
-
-
-def _step(
-    state: DetectorState, bar: Observation, warm: Bool, statistic: Float64, severity: Int64, enter: float
-) -> _Step:
-    was_active = (state.active == 1) & ~bar.begins
-    since = np.where(bar.begins, COOL_DOWN_BARS, np.minimum(state.since_onset + 1, COOL_DOWN_BARS))
-    opened = ~was_active & warm & (statistic >= enter) & (since >= COOL_DOWN_BARS) & (bar.trades >= MIN_TRADES)
-    escalated = was_active & (severity > state.severity) & (statistic >= enter)
-    ended = was_active & ~bar.reopen & (statistic < EXIT_FRACTION * enter)
-    return _Step(
-        since_onset=np.where(opened, 0, since),
-        active=np.where(opened | (was_active & ~ended), 1, 0),
-        goes_on=was_active,
-        opened=opened,
-        escalated=escalated,
-        closed=ended | ((state.active == 1) & bar.begins),
-    )

@@ -1,15 +1,18 @@
 """One-minute bars into returns, volatility and the detector's verdicts: the step that advances a state over bars."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from volwatch.analytics import detector
 from volwatch.analytics.bars import FLAG_OHLC, BarTable
 from volwatch.analytics.calendars import MINUTE_MS, REGULAR, Placement
 from volwatch.analytics.config import EngineConfig, min_obs
-from volwatch.analytics.history import Rolled, blocks, roll
-from volwatch.analytics.results import FLAG_REOPEN, Bars, Signals, Volatility
+from volwatch.analytics.groups import Groups, grouped
+from volwatch.analytics.history import Line, line
+from volwatch.analytics.results import FLAG_JUMP, FLAG_REOPEN, FLAG_SOURCE_GAP, Bars, Signals, Volatility, joined
 from volwatch.analytics.state import MINUTE_TERMS, EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import (
@@ -17,18 +20,24 @@ from volwatch.analytics.volatility import (
     INSUFFICIENT_DATA,
     MINUTE_ESTIMATORS,
     BarTerms,
-    Windows,
-    annual,
     bar_terms,
+    enough_trades,
     masked_median,
     null_reason,
-    variance,
+    variances,
 )
 from volwatch.analytics.walk import Episodes, Row, walk
+from volwatch.analytics.windows import reach
 
 SPACING_BARS = 60
 HALT_SECONDS = 300.0
 HALT_SPACINGS = 20.0
+JUMP_SIGMAS = 5.0
+"""A move of more than so many local standard deviations is flagged (in the manner of Lee & Mykland 2008)."""
+
+_MOST_ROWS = 400_000  # larger columns cost more in pages of memory than in arithmetic
+_ROWS_AT_ONCE = 16_384
+_MOST_MINUTES_A_BAR = 4  # above it a table of all minutes costs more than placing each bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Advanced:
 
 
 def advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
-    """Advance the state (in place) over bars, ordered by (series, start), that follow those it has seen.
+    """Evaluate bars, ordered by (series, start), that follow those the state has seen; it moves on if they are final.
 
     Parameters
     ----------
@@ -55,127 +64,224 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     final : bool
         Whether the bars can no longer change.
     """
-    place, continuous = _place(state, table, config)
+    groups = grouped(table.series)
+    parts = [_advance(state, table.take(rows), config, complete[rows], final) for rows, _ in groups.parts(_MOST_ROWS)]
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.session) for part in parts)]).tolist()
+    return joined([replace(part, regular=part.regular + rows) for part, rows in zip(parts, before, strict=False)])
+
+
+def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
+    series, start = table.series, table.start
+    place, continuous = _place(state, series, start, config)
     regular = np.flatnonzero(place.label == REGULAR)
-    row = _follow(state, table.take(regular), _take(place, regular), continuous[regular])
-    terms = bar_terms(
-        (row.table.open, row.table.high, row.table.low, row.table.close),
-        row.previous_close,
-        row.elapsed.astype(np.float64),
+    if len(regular) < len(table):
+        followed = table.take(regular), start[regular], _take(place, regular), continuous[regular]
+    else:
+        followed = table, start, place, continuous
+    row = _follow(state, grouped(series[regular]), *followed, final)
+    measured = _measure(state, row, config, final)
+    ewma, signals, episodes = walk(
+        state, row, measured.log_return, measured.log_range, config, complete[regular], final
     )
-    rolled = roll(state.minutes.history, row.table.series, _history_rows(row, terms), ~row.reopen)
-    reference = np.where(row.begins, row.table.open, row.previous_close)
-    log_range = detector.true_log_range(row.table.high, row.table.low, reference, terms.elapsed)
-    ewma, signals, episodes = walk(state, row, terms, log_range, config, complete[regular], final)
-    bars = _bars(table, place, regular, row, terms, final)
-    volatility = _volatility(state, row, rolled, ewma, config, final)
-    per_year = annualisations(state, config, day=False)[0][row.table.series]
-    return Advanced(bars, place.session, regular, volatility, signals, episodes, per_year)
+    return Advanced(
+        bars=_bars(
+            table, place, regular, row, measured.log_return, _jumps(measured, signals, complete[regular]), final
+        ),
+        session=place.session,
+        regular=regular,
+        volatility=_volatility(state, row, measured, ewma, config, final),
+        signals=signals,
+        episodes=episodes,
+        per_year=annualisations(state, config, day=False)[0][signals.series],
+    )
 
 
-def _place(state: EngineState, table: BarTable, config: EngineConfig) -> tuple[Placement, Bool]:
+def _place(state: EngineState, series: Int64, start: Int64, config: EngineConfig) -> tuple[Placement, Bool]:
     """Return the sessions of bars of many calendars, and whether each bar's market never closes."""
     names = sorted(set(state.calendars))
-    calendar = np.array([names.index(name) for name in state.calendars], np.int64)[table.series]
-    n = len(table)
+    if len(names) == 1:
+        whole = _placed(start, config, names[0])
+        return whole, np.full(len(start), config.calendar(names[0]).continuous)
+    calendar = np.array([names.index(name) for name in state.calendars], np.int64)[series]
+    n = len(start)
     whole = Placement(np.zeros(n, np.int8), *(np.zeros(n, np.int64) for _ in range(4)))
     continuous = np.zeros(n, np.bool_)
     for index, name in enumerate(names):
         rows = np.flatnonzero(calendar == index)
-        part = config.calendar(name).place(table.start[rows])
-        for field in ("label", "session", "chain", "minute", "minutes_left"):
+        part = _placed(start[rows], config, name)
+        for field in _PLACEMENT:
             getattr(whole, field)[rows] = getattr(part, field)
         continuous[rows] = config.calendar(name).continuous
     return whole, continuous
 
 
+_PLACEMENT = ("label", "session", "chain", "minute", "minutes_left")
+
+
+def _placed(start: Int64, config: EngineConfig, name: str) -> Placement:
+    """Return the sessions of bars of one calendar: of each minute once, where many bars share few minutes."""
+    calendar = config.calendar(name)
+    if not len(start):
+        return calendar.place(start)
+    first, last = int(start.min()), int(start.max())
+    if (last - first) // MINUTE_MS >= _MOST_MINUTES_A_BAR * len(start):
+        return calendar.place(start)
+    return _take(calendar.place(np.arange(first, last + 1, MINUTE_MS)), (start - first) // MINUTE_MS)
+
+
 def _take(place: Placement, rows: Int64) -> Placement:
-    return Placement(
-        place.label[rows], place.session[rows], place.chain[rows], place.minute[rows], place.minutes_left[rows]
-    )
+    return Placement(*(getattr(place, field)[rows] for field in _PLACEMENT))
 
 
-def _follow(state: EngineState, table: BarTable, place: Placement, continuous: Bool) -> Row:
-    """Join each regular bar to the one before it, and move the state's last bar on."""
-    series, start = table.series, table.start
-    chain = state.minutes
-    first = np.diff(series, prepend=-1) != 0
-    before_close = np.where(first, chain.close[series], np.roll(table.close, 1))
-    before_start = np.where(first, chain.start[series], np.roll(start, 1))
-    before_chain = np.where(first, chain.id[series], np.roll(place.chain, 1))
-    begins = (before_start < 0) | (before_chain != place.chain)
+def _follow(
+    state: EngineState,
+    groups: Groups,
+    table: BarTable,
+    start: Int64,
+    place: Placement,
+    continuous: Bool,
+    final: bool,
+) -> Row:
+    """Join each regular bar to the one before it; the state's last bar moves on if they are final."""
+    chain, series = state.minutes, groups.series
+    before_close = groups.before(table.close, chain.close[series])
+    before_start = groups.before(start, chain.start[series])
+    begins = (before_start < 0) | (groups.before(place.chain, chain.id[series]) != place.chain)
     elapsed = np.where(begins, 1, (start - before_start) // MINUTE_MS)
-    reopen = ~begins & _halted_before(state, table, elapsed)
-    last = np.flatnonzero(np.append(first[1:], np.ones(min(1, len(first)), np.bool_)))
-    chain.close[series[last]] = table.close[last]
-    chain.start[series[last]] = start[last]
-    chain.id[series[last]] = place.chain[last]
-    return Row(table, place, continuous, begins, np.where(begins, np.nan, before_close), elapsed, reopen)
+    reopen = ~begins & _halted_before(state, groups, table.trades, elapsed, final)
+    gap = _after_gap(state.gap[series], groups, start, before_start)
+    if final:
+        chain.close[series] = table.close[groups.last]
+        chain.start[series] = start[groups.last]
+        chain.id[series] = place.chain[groups.last]
+    previous = np.where(begins, np.nan, before_close)
+    return Row(groups, table, start, place, continuous, begins, previous, elapsed, reopen & ~gap, gap)
 
 
-def _halted_before(state: EngineState, table: BarTable, elapsed: Int64) -> Bool:
+def _after_gap(gap: Int64, groups: Groups, start: Int64, before_start: Int64) -> Bool:
+    """Return the first bar of each series that ends after its source could see again."""
+    sighted = gap[groups.slot]
+    return (sighted > 0) & (start + MINUTE_MS > sighted) & (before_start + MINUTE_MS <= sighted)
+
+
+def _halted_before(state: EngineState, groups: Groups, trades: Int64, elapsed: Int64, final: bool) -> Bool:
     """Return whether a bar comes after max(5 min, 20 × the usual time between trades) without one."""
-    spacing = {"seconds": elapsed * 60.0 / table.trades}
-    rolled = roll(state.spacing, table.series, spacing, np.ones(len(table), np.bool_))
+    held = line(state.spacing, groups, {"seconds": elapsed * 60.0 / trades})
+    if final:
+        held.keep(state.spacing, groups)
     empty_seconds = (elapsed - 1) * 60.0
-    halted = np.zeros(len(table), np.bool_)
-    for candidate in np.array_split(np.flatnonzero(empty_seconds >= HALT_SECONDS), 1 + len(table) // 8192):
-        ends = rolled.newest[candidate] - 1
-        window = rolled.flat["seconds"][ends[:, None] + np.arange(2 - state.spacing.width, 1)]
+    halted = np.zeros(groups.rows, np.bool_)
+    candidates = np.flatnonzero(empty_seconds >= HALT_SECONDS)
+    for candidate in np.array_split(candidates, 1 + len(candidates) // 8192):
+        window = held.windows("seconds", state.spacing.width, candidate)[:, :-1]
         usual = masked_median(window, ~np.isnan(window))
         halted[candidate] = empty_seconds[candidate] >= np.fmax(HALT_SECONDS, HALT_SPACINGS * usual)
     return halted
 
 
-def _history_rows(row: Row, terms: BarTerms) -> dict[str, Float64]:
-    given = {
-        "chain": row.place.chain.astype(np.float64),
-        # A bar given by its extremes needs no sample of trades.
-        "trades": np.where(row.table.flags & FLAG_OHLC, np.inf, row.table.trades),
-    }
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What windows and neighbours tell of bars: columns of shape (n,); of the windowed estimators, (estimators, n)."""
+
+    log_return: Float64
+    log_range: Float64
+    variance: Float64
+    n_obs: Int64
+    reason: npt.NDArray[np.int8]
+
+
+def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) -> _Measured:
+    n, count = row.groups.rows, len(MINUTE_ESTIMATORS)
+    shape = (count, n)
+    measured = _Measured(np.empty(n), np.empty(n), np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int8))
+    counts = row.counts
+    # Some series at a time: what stays in a core's cache is several times as fast.
+    for rows, groups in row.groups.parts(_ROWS_AT_ONCE):
+        table, previous = row.table.take(rows), row.previous_close[rows]
+        elapsed = row.elapsed[rows].astype(np.float64)
+        terms = bar_terms((table.open, table.high, table.low, table.close), previous, elapsed)
+        measured.log_return[rows] = terms.log_return
+        reference = np.where(row.begins[rows], table.open, previous)
+        measured.log_range[rows] = detector.true_log_range(table.high, table.low, reference, terms.elapsed)
+        chain = row.place.chain[rows].astype(np.float64)
+        held = line(state.minutes.history, groups, _history_rows(table, chain, terms), counts[rows])
+        if final:
+            held.keep(state.minutes.history, groups)
+        for place, (values, observed, reason) in enumerate(_windowed(held, chain, config.minute_window)):
+            measured.variance[place, rows] = values
+            measured.n_obs[place, rows] = observed
+            measured.reason[place, rows] = reason
+    return measured
+
+
+def _history_rows(table: BarTable, chain: Float64, terms: BarTerms) -> dict[str, Float64]:
+    # A bar given by its extremes needs no sample of trades.
+    trades = np.where(table.flags & FLAG_OHLC, np.inf, table.trades)
+    given = {"chain": chain, "trades": trades}
     return {name: given[name] if name in given else getattr(terms, name) for name in MINUTE_TERMS}
 
 
-def _bars(table: BarTable, place: Placement, regular: Int64, row: Row, terms: BarTerms, final: bool) -> Bars:
+def _windowed(held: Line, chain: Float64, width: int) -> Iterator[tuple[Float64, Int64, npt.NDArray[np.int8]]]:
+    """Yield per-bar variance, number of terms and NULL reason of each windowed estimator."""
+    newest = held.newest
+    terms = {name: held.column(name) for name in MINUTE_TERMS}
+    windows = reach(terms["chain"], held.heads, width)
+    made = variances(MINUTE_ESTIMATORS[:-1], terms, windows, newest)
+    enough = enough_trades(terms["trades"], windows, newest)
+    # A bar that is no term looks back, but not into another chain.
+    alone = terms["chain"][newest] != chain
+    for name, (values, observed) in made.items():
+        n_obs = np.where(alone, 0, observed)
+        yield values, n_obs, null_reason(name, values, n_obs, min_obs(width), enough)
+
+
+def _jumps(measured: _Measured, signals: Signals, complete: Bool) -> Bool:
+    """Return the bars whose move is many times the local volatility."""
+    local = np.exp(signals.expected_log_range - detector.LOG_RANGE_OF_VOLATILITY)
+    return complete & ~np.isnan(signals.statistic) & (np.abs(measured.log_return) > JUMP_SIGMAS * local)
+
+
+def _bars(
+    table: BarTable, place: Placement, regular: Int64, row: Row, returns: Float64, jumps: Bool, final: bool
+) -> Bars:
     n = len(table)
     log_return, elapsed = np.full(n, np.nan), np.ones(n, np.int64)
-    log_return[regular] = terms.log_return
+    log_return[regular] = returns
     elapsed[regular] = row.elapsed
-    flagged = table.take(np.arange(n))
-    flagged.flags[regular] |= np.where(row.reopen, FLAG_REOPEN, 0)
-    return Bars(60, flagged, place.label, log_return, elapsed, np.full(n, final))
+    flags = table.flags.copy()
+    flags[regular] |= FLAG_REOPEN * row.reopen | FLAG_SOURCE_GAP * row.gap | FLAG_JUMP * jumps
+    return Bars(60, replace(table, flags=flags), place.label, log_return, elapsed, np.full(n, final))
 
 
 def _volatility(
-    state: EngineState, row: Row, rolled: Rolled, ewma: tuple[Float64, Int64], config: EngineConfig, final: bool
+    state: EngineState,
+    row: Row,
+    measured: _Measured,
+    ewma: tuple[Float64, Int64],
+    config: EngineConfig,
+    final: bool,
 ) -> Volatility:
-    n, width = len(row.table), config.minute_window
-    count = len(MINUTE_ESTIMATORS)
-    per_bar, n_obs = np.full((n, count), np.nan), np.zeros((n, count), np.int64)
-    reason = np.zeros((n, count), np.int8)
-    for rows in blocks(n):
-        chains = rolled.window("chain", width, rows)
-        terms = {name: rolled.window(name, width, rows) for name in MINUTE_TERMS}
-        windows = Windows(terms, chains == row.place.chain[rows, None], terms["trades"])
-        for index, estimator in enumerate(MINUTE_ESTIMATORS[:-1]):
-            values, observed = variance(estimator, windows)
-            reason[rows, index] = null_reason(estimator, windows, values, observed, min_obs(width))
-            per_bar[rows, index], n_obs[rows, index] = values, observed
-    per_bar[:, -1], n_obs[:, -1] = ewma
-    reason[:, -1] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
+    n, count, width = row.groups.rows, len(MINUTE_ESTIMATORS), config.minute_window
+    series = row.groups.series[row.groups.slot]
     per_year, codes = annualisations(state, config, day=False)
-    series = row.table.series
+    values, reason = measured.variance, measured.reason
+    values[-1], measured.n_obs[-1] = ewma
+    reason[-1] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
+    np.sqrt(np.multiply(values, per_year[series], out=values), out=values, where=reason == DEFINED)
+    values[reason != DEFINED] = np.nan
     decay = 2 ** (-1 / config.minute_half_life)
     return Volatility(
         bar_seconds=60,
         estimators=MINUTE_ESTIMATORS,
         windows=(*[width] * (count - 1), effective_window(decay)),
         series=series,
-        start=row.table.start,
-        value=np.where(reason == DEFINED, annual(per_bar, per_year[series, None]), np.nan),
-        reason=reason,
-        standard_error=np.full((n, count), np.nan),
-        n_obs=n_obs,
+        start=row.start,
+        value=values.T,
+        reason=reason.T,
+        standard_error=np.broadcast_to(np.nan, (n, count)),
+        n_obs=measured.n_obs.T,
         annualisation=codes[series],
         final=np.full(n, final),
         revision=row.table.revision,
@@ -187,8 +293,8 @@ def effective_window(decay: float) -> int:
     return round((1 + decay) / (1 - decay))
 
 
-def annualisations(state: EngineState, config: EngineConfig, day: bool) -> tuple[Float64, np.ndarray]:
+def annualisations(state: EngineState, config: EngineConfig, day: bool) -> tuple[Float64, npt.NDArray[np.object_]]:
     """Return bars per year and annualisation code of each series."""
     calendars = [config.calendar(name) for name in state.calendars]
     rules = [calendar.day if day else calendar.minute for calendar in calendars]
-    return np.array([rule.per_year for rule in rules]), np.array([rule.code for rule in rules], np.str_)
+    return np.array([rule.per_year for rule in rules]), np.array([rule.code for rule in rules], np.object_)

@@ -1,17 +1,30 @@
 """What the engine puts out: columns of bars, volatility and signals, and the transitions of alerts."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics.bars import BarTable
-from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.bars import BarTable, empty_table
+from volwatch.analytics.trades import Bool, Float64, Int64, Trades, concatenate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FLAG_REOPEN = 2
 """The first bar after a halt: its return is in no window and no baseline."""
+FLAG_SUSPECT_PRINTS = 4
+"""A print of the bar is held as suspicious; on a final bar: it was when the bar became final, and is not in it."""
+FLAG_SOURCE_GAP = 8
+"""The first bar after its source could see nothing: as after a halt, and it raises nothing."""
+FLAG_CORPORATE_ACTION = 16
+"""The open stands to the close before as after a split: that return is in no window."""
+FLAG_JUMP = 32
+"""The move is many times the local volatility. A flag, no alarm."""
 
-FLAG_NAMES = {1: "ohlc", 2: "reopen"}
+FLAG_NAMES = {1: "ohlc", 2: "reopen", 4: "suspect_prints", 8: "source_gap", 16: "corporate_action", 32: "jump"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class Volatility:
     reason: npt.NDArray[np.int8]
     standard_error: Float64
     n_obs: Int64
-    annualisation: npt.NDArray[np.str_]
+    annualisation: npt.NDArray[np.object_]
     final: Bool
     revision: Int64
 
@@ -96,6 +109,22 @@ class Signals:
         return Signals(
             *(np.concatenate([getattr(self, column.name), getattr(other, column.name)]) for column in fields(self))
         )
+
+
+_Columns = TypeVar("_Columns", bound="DataclassInstance")
+
+
+def joined(parts: Sequence[_Columns]) -> _Columns:
+    """Return columns, and columns in columns, one part behind the other; what is no column is the first part's."""
+    first = parts[0]
+    together: dict[str, object] = {}
+    for column in fields(first):
+        values = [getattr(part, column.name) for part in parts]
+        if isinstance(values[0], np.ndarray):
+            together[column.name] = np.concatenate(values)
+        elif is_dataclass(values[0]):
+            together[column.name] = joined(values)
+    return replace(first, **together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +184,26 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Trades that were not taken: their rows in the input and the codes of the reasons (``bars.REASONS``)."""
+    """Trades that were not taken, with the codes of the reasons (``bars.REASONS``), in order of arrival.
 
-    rows: npt.NDArray[np.intp]
+    A print that the filter held may be dropped in a later call than the one in which it came.
+    """
+
+    trades: Trades
     reason: npt.NDArray[np.int8]
+
+    def join(self, other: "Rejected") -> "Rejected":
+        """Return the trades of both."""
+        return Rejected(concatenate([self.trades, other.trades]), np.concatenate([self.reason, other.reason]))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outputs of one call. ``series`` names what the columns index."""
+    """The outputs of one call. ``series`` names what the columns index.
+
+    ``unpriced`` are minutes that became final with volume and no price: they are no bars. ``unknown_conditions`` says
+    how many of the trades have each condition that the table of their source does not know.
+    """
 
     series: tuple[tuple[str, str], ...]
     bars: tuple[Bars, ...]
@@ -171,3 +211,5 @@ class Result:
     signals: Signals
     transitions: tuple[Transition, ...]
     rejected: Rejected
+    unpriced: BarTable = field(default_factory=empty_table)
+    unknown_conditions: Mapping[str, int] = field(default_factory=dict)

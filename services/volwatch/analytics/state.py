@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics import detector, seasonality
+from volwatch.analytics import detector, filters, seasonality
 from volwatch.analytics.bars import BarTable, column_types, empty_table
 from volwatch.analytics.detector import DetectorState
+from volwatch.analytics.filters import Prints
 from volwatch.analytics.history import History, new_history
 from volwatch.analytics.trades import Float64, Int64, Series
 
-VERSION = "1"
+VERSION = "2"
 """Of the algorithm and of this layout: a state of another version is not restored."""
 
 MINUTE_TERMS = (
@@ -25,6 +26,7 @@ DAY_TERMS = (
     "log_return", "elapsed", "overnight", "open_close", "parkinson", "garman_klass", "rogers_satchell", "trades",
     "simple_return",
 )  # fmt: skip
+SPACING_TERMS = ("seconds",)
 
 
 @dataclass(slots=True)
@@ -57,6 +59,15 @@ class Season:
     days: Int64
     profile: Float64
 
+    def take(self, series: Int64) -> "Season":
+        """Return the season of some series."""
+        return Season(*(getattr(self, column.name)[series] for column in fields(self)))
+
+    def put(self, series: Int64, season: "Season") -> None:
+        """Set the season of some series."""
+        for column in fields(self):
+            getattr(self, column.name)[series] = getattr(season, column.name)
+
 
 @dataclass(slots=True)
 class Shown:
@@ -70,11 +81,16 @@ class Shown:
 
 @dataclass(slots=True)
 class EngineState:
-    """All that the engine remembers of one partition."""
+    """All that the engine remembers of one partition.
+
+    ``gap`` is, for each series, when its source could see again after it could not, epoch ms; 0 where that never was.
+    """
 
     series: list[Series]
     calendars: list[str]
     watermarks: dict[str, int]
+    gap: Int64
+    prints: Prints
     minute_bars: BarTable
     day_bars: BarTable
     minutes: Chain
@@ -95,11 +111,13 @@ def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> E
         series=[],
         calendars=[],
         watermarks={},
+        gap=np.empty(0, np.int64),
+        prints=filters.new_prints(),
         minute_bars=empty_table(),
         day_bars=empty_table(),
         minutes=_new_chain(MINUTE_TERMS, minute_width),
         days=_new_chain(DAY_TERMS, day_width),
-        spacing=new_history(("seconds",), spacing_width),
+        spacing=new_history(SPACING_TERMS, spacing_width),
         detector=detector.new_state(0),
         season=Season(
             np.empty((0, seasonality.SESSION_MINUTES)),
@@ -132,6 +150,8 @@ def add_series(state: EngineState, series: list[Series], calendars: list[str]) -
         chain.terms = np.append(chain.terms, np.zeros(more, np.int64))
         chain.history.grow(count)
     state.spacing.grow(count)
+    filters.grow(state.prints, more)
+    state.gap = np.append(state.gap, np.zeros(more, np.int64))
     fresh = detector.new_state(more)
     for column in fields(DetectorState):
         joined = np.concatenate([getattr(state.detector, column.name), getattr(fresh, column.name)])
@@ -173,11 +193,13 @@ def restore(data: bytes) -> EngineState:
         series=[(source, symbol) for source, symbol in facts["series"]],
         calendars=facts["calendars"],
         watermarks=facts["watermarks"],
+        gap=parts["marks"]["gap"],
+        prints=filters.from_arrays(parts["prints"]),
         minute_bars=BarTable(**parts["minute_bars"]),
         day_bars=BarTable(**parts["day_bars"]),
-        minutes=Chain(**parts["minutes"], history=History(parts["minutes_history"])),
-        days=Chain(**parts["days"], history=History(parts["days_history"])),
-        spacing=History(parts["spacing"]),
+        minutes=Chain(**parts["minutes"], history=History(MINUTE_TERMS, parts["histories"]["minutes"])),
+        days=Chain(**parts["days"], history=History(DAY_TERMS, parts["histories"]["days"])),
+        spacing=History(SPACING_TERMS, parts["histories"]["spacing"]),
         detector=DetectorState(**parts["detector"]),
         season=Season(**parts["season"]),
         shown={int(key): Shown(*values) for key, values in facts["shown"].items()},
@@ -193,10 +215,14 @@ def _array_parts(state: EngineState) -> dict[str, dict[str, npt.NDArray[Any]]]:
         "minute_bars": columns(state.minute_bars, list(column_types())),
         "day_bars": columns(state.day_bars, list(column_types())),
         "minutes": columns(state.minutes, chain),
-        "minutes_history": dict(state.minutes.history.columns),
         "days": columns(state.days, chain),
-        "days_history": dict(state.days.history.columns),
-        "spacing": dict(state.spacing.columns),
+        "histories": {name: held.values for name, held in _histories(state).items()},
         "detector": columns(state.detector, [column.name for column in fields(DetectorState)]),
+        "marks": {"gap": state.gap},
+        "prints": filters.as_arrays(state.prints),
         "season": columns(state.season, [column.name for column in fields(Season)]),
     }
+
+
+def _histories(state: EngineState) -> dict[str, History]:
+    return {"minutes": state.minutes.history, "days": state.days.history, "spacing": state.spacing}

@@ -1,16 +1,19 @@
-"""Volatility estimators over windows of bars, recomputed for each bar: no running sums, so nothing is left behind by a
-spike and any cutting of the input gives the same bits. Formulas, names and sources: quant.md section 2.
+"""Volatility estimators over windows of bars, each computed from the terms of its own window: no running sums, so
+nothing is left behind by a spike and any cutting of the input gives the same bits. Formulas, names, sources: quant.md
+section 2.
 
-All take windows of shape (n, W), newest term last, with a mask of the terms that count, and return the variance PER
-BAR, shape (n,); the engine annualises: σ = √(per_year · variance).
+They return the variance PER BAR; the engine annualises: σ = √(per_year · variance).
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from volwatch.analytics.groups import Index
 from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.windows import Reach, window_counts, window_sums, window_variances
 
 LN2 = float(np.log(2.0))
 
@@ -69,9 +72,10 @@ class BarTerms:
 def bar_terms(prices: tuple[Float64, Float64, Float64, Float64], previous_close: Float64, elapsed: Float64) -> BarTerms:
     """Return the terms of bars (open, high, low, close); a NaN previous close marks the first bar of a chain."""
     open_, high, low, close = prices
-    open_close = log_ratio(close, open_)
     begins = np.isnan(previous_close)
-    high_low_squared = log_ratio(high, low) ** 2
+    # All against the open: what is equal stays exactly equal, so that a one-way bar has no Rogers–Satchell term.
+    open_high, open_low, open_close = (log_ratio(price, open_) for price in (high, low, close))
+    high_low_squared = (open_high - open_low) ** 2
     return BarTerms(
         log_return=np.where(begins, open_close, log_ratio(close, previous_close)),
         elapsed=np.where(begins, 1.0, elapsed),
@@ -79,46 +83,126 @@ def bar_terms(prices: tuple[Float64, Float64, Float64, Float64], previous_close:
         open_close=open_close,
         parkinson=high_low_squared,
         garman_klass=0.5 * high_low_squared - (2 * LN2 - 1) * open_close**2,
-        rogers_satchell=log_ratio(high, close) * log_ratio(high, open_) + log_ratio(low, close) * log_ratio(low, open_),
+        rogers_satchell=open_high * (open_high - open_close) + open_low * (open_low - open_close),
     )
 
 
-def close_to_close(returns: Float64, elapsed: Float64, counts: Bool) -> Float64:
-    """Σ(r − μΔ)²/Δ/(n−1) with μ = Σr/ΣΔ; the sample variance where every Δ is 1. Needs n ≥ 2, else NaN."""
-    n = counts.sum(axis=1)
-    r = np.where(counts, returns, 0.0)
-    time = np.where(counts, elapsed, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        drift = r.sum(axis=1) / time.sum(axis=1)
-        deviation = np.where(counts, returns - drift[:, None] * elapsed, 0.0)
-        squares = (deviation**2 / np.where(counts, elapsed, 1.0)).sum(axis=1)
-        return np.where(n >= 2, squares / (n - 1), np.nan)
+Terms = Mapping[str, Float64]
+"""Terms of bars at the places of a line, under the names of ``BarTerms``, of shape (places,); NaN where missing."""
+
+# What the window of an estimator adds up, and what a term of it is worth. NaN in any part makes the term missing.
+_SUMMED: dict[str, tuple[Callable[[Terms], Float64], float]] = {
+    "cc0": (lambda terms: terms["log_return"] ** 2 / terms["elapsed"], 1.0),
+    "parkinson": (lambda terms: terms["parkinson"], 1 / (4 * LN2)),
+    "garman-klass": (lambda terms: terms["garman_klass"], 1.0),
+    "gk-yang-zhang": (lambda terms: terms["overnight"] ** 2 + terms["garman_klass"], 1.0),
+    "rogers-satchell": (lambda terms: terms["rogers_satchell"], 1.0),
+    "yang-zhang": (lambda terms: terms["rogers_satchell"] + 0.0 * terms["overnight"], 1.0),
+}
 
 
-def zero_mean(returns: Float64, elapsed: Float64, counts: Bool) -> Float64:
-    """Σ(r²/Δ)/n: preferred below a day, where a mean cannot be estimated. Needs n ≥ 1, else NaN."""
-    return mean_term(np.where(counts, returns, 0.0) ** 2 / np.where(counts, elapsed, 1.0), counts)
+def variances(estimators: Sequence[str], terms: Terms, windows: Reach, at: Index) -> dict[str, tuple[Float64, Int64]]:
+    """Return per-bar variance and number of terms, each of shape (m,), of windowed estimators.
+
+    ``cc``: Σ(r − μΔ)²/Δ/(n−1) with μ = Σr/ΣΔ, the sample variance where every Δ is 1. ``cc0``: Σ(r²/Δ)/n, preferred
+    below a day, where a mean cannot be estimated. ``yang-zhang`` (Yang & Zhang 2000): s²(ln O/C') + k·s²(ln C/O) +
+    (1−k)·RS with k = 0.34/(1.34 + (n+1)/(n−1)). The others average a bar's own term. NaN where a window has too few
+    terms: none, or fewer than two for ``cc`` and ``yang-zhang``.
+
+    Parameters
+    ----------
+    at : intp, shape (m,)
+        The places whose windows are asked for.
+
+    Raises
+    ------
+    KeyError
+        An estimator that has no window.
+    """
+    summed = {name: _SUMMED[name][0](terms) for name in estimators if name != "cc"}
+    means = {name: (value * _SUMMED[name][1], n) for name, (value, n) in _means(summed, windows, at).items()}
+    made = {}
+    for name in estimators:
+        if name == "cc":
+            made[name] = sample_variances(terms["log_return"] / terms["elapsed"], windows, at, terms["elapsed"])
+        elif name == "yang-zhang":
+            made[name] = _yang_zhang(terms, means[name], windows, at)
+        else:
+            made[name] = means[name]
+    return made
+
+
+def sample_variances(
+    values: Float64, windows: Reach, at: Index, weights: Float64 | None = None
+) -> tuple[Float64, Int64]:
+    """Return Σ w(x − μ)²/(n−1) with μ = Σwx/Σw over the windows at some places, and n; NaN for n < 2."""
+    known = ~np.isnan(values)
+    weight = known.astype(np.float64) if weights is None else np.where(known, weights, 0.0)
+    squares, _ = window_variances(np.where(known, values, 0.0), weight, windows)
+    n = _counts(known, windows, at)
+    return np.where(n >= 2, squares[at] / np.maximum(n - 1, 1), np.nan), n
+
+
+def _means(columns: dict[str, Float64], windows: Reach, at: Index) -> dict[str, tuple[Float64, Int64]]:
+    """Return Σ term / n of each column; NaN where a window has no term."""
+    terms = np.empty((len(columns), len(windows.length)))
+    counts = []
+    for place, column in enumerate(columns.values()):
+        known = ~np.isnan(column)
+        terms[place] = column
+        terms[place, ~known] = 0.0
+        counts.append(_counts(known, windows, at))
+    sums = window_sums(terms, windows)
+    return {
+        name: (np.where(n >= 1, sums[place, at] / np.maximum(n, 1), np.nan), n)
+        for place, (name, n) in enumerate(zip(columns, counts, strict=True))
+    }
+
+
+def _counts(known: Bool, windows: Reach, at: Index) -> Int64:
+    """Return how many known terms the windows have."""
+    if (known | (windows.length == 0)).all():
+        return windows.length[at]
+    return window_counts(known, windows, at)
+
+
+def _yang_zhang(
+    terms: Terms, rogers_satchell: tuple[Float64, Int64], windows: Reach, at: Index
+) -> tuple[Float64, Int64]:
+    mean, n = rogers_satchell
+    overnight, _ = sample_variances(terms["overnight"], windows, at)
+    # A bar without a previous close has no part in this estimator.
+    open_close, _ = sample_variances(terms["open_close"] + 0.0 * terms["overnight"], windows, at)
+    k = 0.34 / (1.34 + (n + 1) / np.maximum(n - 1, 1))
+    return overnight + (k * open_close + (1 - k) * mean), n
+
+
+def enough_trades(trades: Float64, windows: Reach, at: Index) -> Bool:
+    """Return for some places whether the median of trades over the window is at least ``MIN_TRADES_PER_BAR``."""
+    length = windows.length[at]
+    count = window_counts(trades >= MIN_TRADES_PER_BAR, windows, at)
+    enough = 2 * count > length
+    # With as many above as below, the median is half way between the two in the middle.
+    ties = np.flatnonzero((2 * count == length) & (length > 0))
+    for rows in np.array_split(ties, 1 + len(ties) // 8192):
+        window = trades[np.maximum(at[rows][:, None] + np.arange(1 - windows.window, 1), 0)]
+        held = np.arange(windows.window - 1, -1, -1) < length[rows][:, None]
+        enough[rows] = masked_median(window, held) >= MIN_TRADES_PER_BAR
+    return enough
 
 
 def mean_term(terms: Float64, counts: Bool) -> Float64:
-    """Σ term / n, for the estimators that average a bar's own term. Needs n ≥ 1, else NaN."""
+    """Return Σ term / n over windows of shape (n, W), of the terms that count; NaN where none does."""
     n = counts.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n >= 1, np.where(counts, terms, 0.0).sum(axis=1) / n, np.nan)
+    return np.where(n >= 1, np.where(counts, terms, 0.0).sum(axis=1) / np.maximum(n, 1), np.nan)
 
 
 def sample_variance(terms: Float64, counts: Bool) -> Float64:
-    """Σ(x − x̄)²/(n−1), two-pass. Needs n ≥ 2, else NaN."""
-    return close_to_close(terms, np.ones_like(terms), counts)
-
-
-def yang_zhang(overnight: Float64, open_close: Float64, rogers_satchell: Float64, counts: Bool) -> Float64:
-    """s²(ln O/C') + k·s²(ln C/O) + (1−k)·RS with k = 0.34/(1.34 + (n+1)/(n−1)). Yang & Zhang 2000. Needs n ≥ 2."""
-    n = counts.sum(axis=1).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        k = 0.34 / (1.34 + (n + 1) / (n - 1))
-    by_day: Float64 = k * sample_variance(open_close, counts) + (1 - k) * mean_term(rogers_satchell, counts)
-    return sample_variance(overnight, counts) + by_day
+    """Return Σ(x − x̄)²/(n−1) over windows of shape (n, W), in two passes; NaN for n < 2."""
+    n = counts.sum(axis=1)
+    mean = mean_term(terms, counts)
+    squares = (np.where(counts, terms - mean[:, None], 0.0) ** 2).sum(axis=1)
+    return np.where(n >= 2, squares / np.maximum(n - 1, 1), np.nan)
 
 
 def masked_median(values: Float64, counts: Bool) -> Float64:
@@ -131,55 +215,21 @@ def masked_median(values: Float64, counts: Bool) -> Float64:
     return np.where(n > 0, middle, np.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Windows of the terms of ``BarTerms``, each of shape (n, W), and what decides whether a value may be shown."""
+def null_reason(estimator: str, variance: Float64, n_obs: Int64, min_obs: int, enough: Bool) -> npt.NDArray[np.int8]:
+    """Return for each value why it is NULL, as an index into ``NULL_REASONS``; 0 where it is defined.
 
-    terms: dict[str, Float64]
-    counts: Bool
-    trades: Float64
-
-
-def variance(estimator: str, windows: Windows) -> tuple[Float64, Int64]:
-    """Return the per-bar variance of a windowed estimator and its number of terms, each of shape (n,)."""
-    terms, counts = windows.terms, windows.counts
-    needed = {"cc": "log_return", "cc0": "log_return", "gk-yang-zhang": "overnight", "yang-zhang": "overnight"}
-    if estimator in needed:
-        # The first bar of all has no previous close, hence no such term.
-        counts = counts & ~np.isnan(terms[needed[estimator]])
-    n_obs = counts.sum(axis=1)
-    match estimator:
-        case "cc":
-            value = close_to_close(terms["log_return"], terms["elapsed"], counts)
-        case "cc0":
-            value = zero_mean(terms["log_return"], terms["elapsed"], counts)
-        case "parkinson":
-            value = mean_term(terms["parkinson"], counts) / (4 * LN2)
-        case "garman-klass":
-            value = mean_term(terms["garman_klass"], counts)
-        case "gk-yang-zhang":
-            value = mean_term(terms["overnight"] ** 2 + terms["garman_klass"], counts)
-        case "rogers-satchell":
-            value = mean_term(terms["rogers_satchell"], counts)
-        case "yang-zhang":
-            value = yang_zhang(terms["overnight"], terms["open_close"], terms["rogers_satchell"], counts)
-        case _:
-            raise ValueError(f"no windowed estimator {estimator!r}")
-    return value, n_obs
-
-
-def null_reason(
-    estimator: str, windows: Windows, variances: Float64, n_obs: Int64, min_obs: int
-) -> npt.NDArray[np.int8]:
-    """Return for each value why it is NULL, as an index into ``NULL_REASONS``; 0 where it is defined."""
-    conditions = [n_obs < min_obs]
-    reasons = [INSUFFICIENT_DATA]
+    Parameters
+    ----------
+    variance : float64, shape (m,)
+        Per bar. Below zero, or NaN in spite of enough terms, it comes of prices that contradict one another.
+    enough : bool, shape (m,)
+        ``enough_trades`` of the windows; it matters to range estimators only.
+    """
+    reason = np.where(variance >= 0, DEFINED, INVALID_OHLC)
     if estimator in RANGE_ESTIMATORS:
-        conditions.append(~(masked_median(windows.trades, windows.counts) >= MIN_TRADES_PER_BAR))
-        reasons.append(TOO_FEW_TRADES)
-    conditions.append(~(variances >= 0))
-    reasons.append(INVALID_OHLC)
-    return np.select(conditions, reasons, DEFINED).astype(np.int8)
+        reason[~enough] = TOO_FEW_TRADES
+    reason[n_obs < min_obs] = INSUFFICIENT_DATA
+    return reason.astype(np.int8)
 
 
 def ewma_step(state: tuple[Float64, Float64], rate: Float64, decay: Float64) -> tuple[Float64, Float64]:

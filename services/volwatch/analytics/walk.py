@@ -1,35 +1,30 @@
-"""What recurs from bar to bar: the EWMA, the seasonal profile and the detector, one rank of bars after another."""
+"""What recurs from bar to bar: the EWMA, the seasonal profile, the detector and its episodes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from volwatch.analytics import detector, seasonality
+from volwatch.analytics import detector, lifecycle, season
 from volwatch.analytics.bars import BarTable
 from volwatch.analytics.calendars import Placement
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.detector import Observation
-from volwatch.analytics.history import ranks
+from volwatch.analytics.groups import Groups
+from volwatch.analytics.lifecycle import Episode
+from volwatch.analytics.recurrence import linear
 from volwatch.analytics.results import Signals
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
-from volwatch.analytics.volatility import BarTerms, ewma_step
 
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """The episode that a bar stands in: columns of shape (n,), as in ``DetectorState``."""
-
-    kind: Int64
-    severity: Int64
-    onset: Int64
-    peak: Float64
+LONGEST_GAP_BARS = 10
+"""A bar that comes after more than so many without a trade says little of its own minute: it teaches no baseline."""
+_TINY = 1e-300  # in place of a weight of 0, which is masked
 
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """What happened to the episodes at each bar, columns of shape (n,): ``now`` is after it, ``before`` the one that
-    a close ends."""
+    """What happened to the episodes at each bar, columns of shape (n,), as in ``lifecycle.Steps``; and what the
+    detector knew by then."""
 
     opened: Bool
     escalated: Bool
@@ -43,106 +38,100 @@ class Episodes:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Regular bars with what their neighbours tell; all of shape (n,)."""
+    """Regular bars with what their neighbours tell; all of shape (n,).
 
+    Attributes
+    ----------
+    begins : the first bar of a chain.
+    elapsed : bars since the previous close.
+    reopen : the first bar after a halt.
+    gap : the first bar after its source could see nothing.
+    """
+
+    groups: Groups
     table: BarTable
+    start: Int64
     place: Placement
     continuous: Bool
     begins: Bool
     previous_close: Float64
     elapsed: Int64
     reopen: Bool
+    gap: Bool
+
+    @property
+    def counts(self) -> Bool:
+        """Bars whose return is of the minute that it is told for."""
+        return ~(self.reopen | self.gap)
 
 
 def walk(
     state: EngineState,
     row: Row,
-    terms: BarTerms,
+    log_return: Float64,
     log_range: Float64,
     config: EngineConfig,
     complete: Bool,
     final: bool,
 ) -> tuple[tuple[Float64, Int64], Signals, Episodes]:
-    """Take the bars one rank after another (the first of each series, the second …) through all that recurs."""
-    n = len(row.table)
-    series, start = row.table.series, row.table.start
-    real = {name: np.full(n, np.nan) for name in ("ewma", "statistic", "z", "expected", "ratio")}
-    mask = {name: np.zeros(n, np.bool_) for name in ("opened", "escalated", "closed")}
-    whole = {name: np.zeros(n, np.int64) for name in ("terms", "bars", "days")}
-    now, ended = _no_episodes(n), _no_episodes(n)
-    standard = seasonality.standard_minute(row.place.minute, row.place.minutes_left)
-    bins = seasonality.bin_of(standard)
-    decay = np.exp2(-terms.elapsed / config.minute_half_life)
-    rate = terms.log_return**2 / terms.elapsed
-    move = np.where(complete, np.abs(terms.log_return), 0.0)
-    for rows in ranks(series):
-        who, teaches = series[rows], ~row.reopen[rows]
-        _ewma(state, who, rate[rows], decay[rows], teaches)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            real["ewma"][rows] = state.minutes.numerator[who] / state.minutes.weight[who]
-        whole["terms"][rows] = state.minutes.terms[who]
-        seasonal = ~row.continuous[rows]
-        _turn_session(state, who[seasonal & row.begins[rows]])
-        usual = np.where(seasonal, state.season.profile[who, bins[rows]], 0.0)
-        learn = seasonal & teaches
-        state.season.today[who[learn], standard[rows[learn]]] = log_range[rows[learn]]
-        before = state.detector.take(who)
-        bar = Observation(
-            start[rows], log_range[rows], usual, move[rows], row.table.trades[rows], row.begins[rows], row.reopen[rows]
-        )
-        after, verdict = detector.observe(before, bar, config.enter)
-        state.detector.put(who, after)
-        for name in ("statistic", "z", "expected", "ratio"):
-            real[name][rows] = getattr(verdict, name)
-        for name, values in mask.items():
-            values[rows] = getattr(verdict, name)
-        for columns, detectors in ((now, after), (ended, before)):
-            for name in ("kind", "severity", "onset", "peak"):
-                getattr(columns, name)[rows] = getattr(detectors, name)
-        whole["bars"][rows] = after.bars
-        whole["days"][rows] = np.where(seasonal, state.season.days[who], 0)
-    signals = Signals(
-        series,
-        start,
-        real["statistic"],
-        real["z"],
+    """Take the bars through all that recurs; the state moves on (in place) if they are final."""
+    groups, series = row.groups, row.groups.series
+    ewma = _ewma(state, row, log_return, config, final)
+    blind = row.gap | (~row.reopen & (row.elapsed > LONGEST_GAP_BARS))
+    seasons = state.season.take(series)
+    usual = season.follow(
+        seasons,
+        groups,
+        row.place,
+        ~row.continuous,
+        row.begins,
+        ~(row.reopen | blind),
         log_range,
-        real["expected"],
-        np.full(n, final),
-        row.table.revision,
+    )
+    move = np.where(complete, np.abs(log_return), 0.0)
+    bar = Observation(row.start, log_range, usual.profile, move, row.table.trades, row.begins, row.reopen, blind)
+    judged, verdict = detector.observe(state.detector.take(series), groups, bar)
+    judged, steps = lifecycle.follow(judged, groups, bar, verdict, config.enter)
+    if final:
+        state.detector.put(series, judged)
+        state.season.put(series, seasons)
+    signals = Signals(
+        series=series[groups.slot],
+        start=row.start,
+        statistic=verdict.statistic,
+        z=verdict.z,
+        log_range=log_range,
+        expected_log_range=verdict.expected,
+        final=np.full(groups.rows, final),
+        revision=row.table.revision,
     )
     episodes = Episodes(
-        **mask,
-        now=now,
-        before=ended,
-        ratio=real["ratio"],
-        baseline_bars=whole["bars"],
-        profile_days=whole["days"],
+        opened=steps.opened,
+        escalated=steps.escalated,
+        closed=steps.closed,
+        now=steps.now,
+        before=steps.before,
+        ratio=verdict.ratio,
+        baseline_bars=verdict.bars,
+        profile_days=usual.days,
     )
-    return (real["ewma"], whole["terms"]), signals, episodes
+    return ewma, signals, episodes
 
 
-def _no_episodes(n: int) -> Episode:
-    return Episode(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n))
-
-
-def _ewma(state: EngineState, who: Int64, rate: Float64, decay: Float64, teaches: Bool) -> None:
-    chain = state.minutes
-    numerator, weight = ewma_step((chain.numerator[who], chain.weight[who]), rate, decay)
-    chain.numerator[who] = np.where(teaches, numerator, chain.numerator[who])
-    chain.weight[who] = np.where(teaches, weight, chain.weight[who])
-    chain.terms[who] += teaches
-
-
-def _turn_session(state: EngineState, who: Int64) -> None:
-    """File yesterday's log ranges of some series and make the profile of the new session."""
-    season = state.season
-    for series in who:
-        minutes = np.flatnonzero(~np.isnan(season.today[series]))
-        if len(minutes) >= seasonality.MIN_BARS:
-            deviation = seasonality.session_deviation(season.today[series, minutes], seasonality.bin_of(minutes))
-            season.past[series] = np.roll(season.past[series], -1, axis=0)
-            season.past[series, -1] = deviation
-            season.days[series] = min(season.days[series] + 1, seasonality.SESSIONS)
-            season.profile[series] = seasonality.profile(season.past[series, -season.days[series] :])
-        season.today[series] = np.nan
+def _ewma(
+    state: EngineState, row: Row, log_return: Float64, config: EngineConfig, final: bool
+) -> tuple[Float64, Int64]:
+    """Return the EWMA variance after each bar, N/D with N ← wN + (1−w)r²/Δ and D ← wD + (1−w), and its terms."""
+    chain, groups = state.minutes, row.groups
+    counts = row.counts
+    decay = groups.pack(np.where(counts, np.exp2(-row.elapsed / config.minute_half_life), 1.0))
+    rate = groups.pack(log_return**2 / row.elapsed)
+    start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
+    share = 1 - decay
+    (numerator, weight), last = linear(groups, start, decay, np.array([share * rate, share]))
+    number = groups.running(counts, chain.terms[groups.series])
+    if final:
+        chain.numerator[groups.series], chain.weight[groups.series] = last
+        chain.terms[groups.series] = number[groups.last]
+    variance = np.where(weight > 0, numerator / np.maximum(weight, _TINY), np.nan)
+    return groups.unpack(variance), number

@@ -1,17 +1,20 @@
 """Prints, bars and states made by hand for the tests of the numeric core."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from volwatch.analytics import detector, lifecycle
 from volwatch.analytics.bars import BarTable, bar_key
 from volwatch.analytics.config import EngineConfig
-from volwatch.analytics.detector import Observation
+from volwatch.analytics.detector import DetectorState, Observation
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.groups import grouped
 from volwatch.analytics.minutes import Advanced, advance
 from volwatch.analytics.results import FLAG_NAMES
 from volwatch.analytics.state import EngineState, add_series
-from volwatch.analytics.trades import Float64, Int64, Trades
+from volwatch.analytics.trades import Bool, Float64, Int64, Trades
 
 START_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z, the open of a session of XNYS
 MINUTE_MS = 60_000
@@ -83,6 +86,7 @@ def one_bar(
     trades: int = 30,
     begins: bool = False,
     reopen: bool = False,
+    blind: bool = False,
 ) -> Observation:
     """Return one bar of one series as the detector is given it."""
     return Observation(
@@ -93,6 +97,38 @@ def one_bar(
         trades=np.array([trades]),
         begins=np.array([begins]),
         reopen=np.array([reopen]),
+        blind=np.array([blind]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the detector and its episodes say of bars, each of shape (n,)."""
+
+    statistic: Float64
+    z: Float64
+    expected: Float64
+    ratio: Float64
+    opened: Bool
+    escalated: Bool
+    closed: Bool
+
+
+def judge(
+    state: DetectorState, bar: Observation, enter: float, series: Int64 | None = None
+) -> tuple[DetectorState, Judged]:
+    """Return the state after bars, one of each series unless said otherwise, and what is said of them."""
+    groups = grouped(np.arange(len(bar.start)) if series is None else series)
+    after, verdict = detector.observe(state, groups, bar)
+    after, steps = lifecycle.follow(after, groups, bar, verdict, enter)
+    return after, Judged(
+        verdict.statistic,
+        verdict.z,
+        verdict.expected,
+        verdict.ratio,
+        steps.opened,
+        steps.escalated,
+        steps.closed,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.analytics.made import START_MS, noise, one_bar
+from tests.unit.analytics.made import START_MS, Judged, judge, noise, one_bar
 from volwatch.analytics.detector import (
     COOL_DOWN_BARS,
     HALF_TICK,
@@ -20,12 +20,10 @@ from volwatch.analytics.detector import (
     WARM_UP_BARS,
     DetectorState,
     Observation,
-    Verdict,
     new_state,
-    observe,
     true_log_range,
 )
-from volwatch.analytics.trades import Float64
+from volwatch.analytics.trades import Float64, Int64
 
 ENTER = 3.7
 CALM_RANGE = math.log(1e-3)
@@ -50,11 +48,11 @@ class Watched:
     """A detector and what it said, bar by bar."""
 
     state: DetectorState
-    said: list[Verdict]
+    said: list[Judged]
 
     def see(self, *observations: Observation) -> "Watched":
         for observation in observations:
-            self.state, verdict = observe(self.state, observation, ENTER)
+            self.state, verdict = judge(self.state, observation, ENTER)
             self.said.append(verdict)
         return self
 
@@ -112,7 +110,7 @@ def test_a_larger_range_never_says_less(
 ) -> None:
     """So what a bar raises while it is open, it raises when it has ended too."""
     state = warm(ewma=ewma, excess_1=excess, active=active, severity=LOW, since_onset=COOL_DOWN_BARS)
-    (_, less), (_, more) = (observe(state, one_bar(x, reopen=reopen), ENTER) for x in sorted(ranges))
+    (_, less), (_, more) = (judge(state, one_bar(x, reopen=reopen), ENTER) for x in sorted(ranges))
     assert more.statistic[0] >= less.statistic[0]
     assert more.ratio[0] >= less.ratio[0]
     assert (bool(more.opened[0]), bool(more.escalated[0])) >= (bool(less.opened[0]), bool(less.escalated[0]))
@@ -211,7 +209,7 @@ def test_a_session_may_open_with_an_alert_that_ends_yesterdays() -> None:
 
 def test_a_bar_after_a_halt_teaches_nothing() -> None:
     before = warm(ewma=1.0, excess_1=0.5, excess_2=0.25)
-    after, _ = observe(before, one_bar(CALM_RANGE + 0.5, reopen=True), ENTER)
+    after, _ = judge(before, one_bar(CALM_RANGE + 0.5, reopen=True), ENTER)
     unchanged = ("baseline", "scale", "bars", "ewma", "excess_1", "excess_2")
     assert {name: getattr(after, name).tolist() for name in unchanged} == {
         name: getattr(before, name).tolist() for name in unchanged
@@ -225,6 +223,17 @@ def test_a_bar_after_a_halt_is_judged_by_itself_and_raises_its_own_kind() -> Non
     assert (seen.told("opened"), seen.state.kind.tolist()) == ([True], [REOPEN])
     assert seen.said[0].statistic.tolist() == [pytest.approx(5.0, rel=1e-12)]
     assert watched().see(bar_at(5.0)).state.kind.tolist() == [VOLATILITY]
+
+
+def test_a_bar_of_time_that_nobody_watched_neither_teaches_nor_opens_nor_closes() -> None:
+    before = warm(ewma=1.0, excess_1=0.5, excess_2=0.25, active=1, severity=LOW, onset=7)
+    for height in (-1.0, 9.0):
+        after, said = judge(before, one_bar(CALM_RANGE + height, blind=True), ENTER)
+        assert {name: getattr(after, name).tolist() for name in ("baseline", "scale", "bars", "ewma", "active")} == {
+            name: getattr(before, name).tolist() for name in ("baseline", "scale", "bars", "ewma", "active")
+        }
+        assert (said.opened.tolist(), said.closed.tolist()) == ([False], [False])
+    assert not judge(warm(), one_bar(CALM_RANGE + 9.0, blind=True), ENTER)[1].opened[0]
 
 
 def test_a_bar_after_a_halt_closes_nothing() -> None:
@@ -246,8 +255,51 @@ def test_series_side_by_side_and_put_away_between_bars_are_each_as_if_alone(seed
             shelf, order = new_state(3), np.array([2, 0, 1])
             shelf.put(order, together.take(order))
             together = shelf
-        together, _ = observe(together, joined, ENTER)
-        alone = [observe(state, one, ENTER)[0] for state, one in zip(alone, seen, strict=True)]
+        together, _ = judge(together, joined, ENTER)
+        alone = [judge(state, one, ENTER)[0] for state, one in zip(alone, seen, strict=True)]
     for column in fields(DetectorState):
         expected: Float64 = np.concatenate([getattr(state, column.name) for state in alone])
         np.testing.assert_array_equal(getattr(together, column.name), expected)
+
+
+@settings(max_examples=30)
+@given(data=st.data(), seed=st.integers(0, 2**16), enter=st.sampled_from([1.5, 3.7]))
+def test_many_bars_at_once_say_what_one_after_the_other_does(data: st.DataObject, seed: int, enter: float) -> None:
+    """Series of different lengths, with opens, halts and blind bars, in any parts."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    counts = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=4))
+    series = np.repeat(np.arange(len(counts)), counts)
+    n = len(series)
+    begins = random.random(n) < 0.05
+    reopen = (random.random(n) < 0.05) & ~begins
+    bar = Observation(
+        start=START_MS + np.arange(n) * 60_000,
+        log_range=noise(seed, n, 1.0),
+        usual=random.normal(0, 0.2, n),
+        move=random.random(n) * 1e-2,
+        trades=random.integers(1, 5, n),
+        begins=begins,
+        reopen=reopen,
+        blind=(random.random(n) < 0.05) & ~reopen,
+    )
+    starting = replace(new_state(len(counts)), bars=random.integers(0, 70, len(counts)))
+    together, said = judge_some(starting, bar, series, np.arange(n), enter)
+    expected = starting
+    for row in range(n):
+        expected, alone = judge_some(expected, bar, series, np.array([row]), enter)
+        for column in fields(Judged):
+            np.testing.assert_array_equal(getattr(alone, column.name)[0], getattr(said, column.name)[row])
+    for column in fields(DetectorState):
+        np.testing.assert_array_equal(getattr(together, column.name), getattr(expected, column.name))
+
+
+def judge_some(
+    state: DetectorState, bar: Observation, series: Int64, rows: Int64, enter: float
+) -> tuple[DetectorState, Judged]:
+    """Judge some bars; the state of all series is returned."""
+    who = np.unique(series[rows])
+    some = Observation(*(getattr(bar, column.name)[rows] for column in fields(Observation)))
+    after, said = judge(state.take(who), some, enter, np.searchsorted(who, series[rows]))
+    whole = state.take(np.arange(len(state.bars)))
+    whole.put(who, after)
+    return whole, said

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.analytics.made import noise, one_bar
-from volwatch.analytics.detector import new_state, observe
+from tests.unit.analytics.made import judge, noise, one_bar
+from volwatch.analytics.detector import new_state
 
 ENTER = 3.7
 
@@ -58,7 +58,7 @@ def test_statistic_equals_the_specification_bar_by_bar(seed: int, scale: float, 
     naive, state = Naive(), new_state(1)
     for index in range(130):
         seen = one_bar(ranges[index], usual=usual[index], begins=bool(begins[index]), reopen=bool(reopen[index]))
-        state, verdict = observe(state, seen, ENTER)
+        state, verdict = judge(state, seen, ENTER)
         expected = naive.see(ranges[index] - usual[index], bool(begins[index]), bool(reopen[index]))
         if expected is None:
             assert np.isnan([verdict.statistic[0], verdict.z[0]]).all()

@@ -30,9 +30,8 @@ def test_a_saved_state_is_restored_to_the_last_bit(lived: EngineState) -> None:
         lived.watermarks,
         lived.shown,
     )
-    assert (
-        again.minutes.history.columns["log_return"].tobytes() == lived.minutes.history.columns["log_return"].tobytes()
-    )
+    assert again.minutes.history.names == lived.minutes.history.names
+    assert again.minutes.history.values.tobytes() == lived.minutes.history.values.tobytes()
     assert again.season.today.tobytes() == lived.season.today.tobytes()
     assert again.detector.baseline.tobytes() == lived.detector.baseline.tobytes()
     assert again.minute_bars.notional.tobytes() == lived.minute_bars.notional.tobytes()
@@ -72,7 +71,7 @@ def test_room_for_more_series_leaves_the_others_as_they_were(lived: EngineState)
     assert state.season.profile[:held].tobytes() == lived.season.profile.tobytes()
     assert np.isnan(state.minutes.close[held:]).all()
     assert state.days.start[held:].tolist() == [-1, -1]
-    assert state.minutes.history.columns["trades"].shape[0] == held + 2
+    assert state.minutes.history.values.shape[1] == held + 2
 
 
 def test_a_state_without_series_is_restored() -> None:

@@ -13,22 +13,21 @@ from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key
 from volwatch.analytics.calendars import DAY_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
-from volwatch.analytics.history import new_history, roll
 from volwatch.analytics.results import Volatility
 from volwatch.analytics.state import add_series
+from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import (
     LN2,
-    Windows,
     bar_terms,
-    close_to_close,
+    enough_trades,
     log_ratio,
     masked_median,
     mean_term,
     null_reason,
-    zero_mean,
+    sample_variance,
+    variances,
 )
-
-ALL = np.ones((1, 4), np.bool_)
+from volwatch.analytics.windows import reach
 
 
 def daily_volatility(frame: pd.DataFrame) -> Volatility:
@@ -101,18 +100,43 @@ def test_the_log_return_keeps_its_digits_on_huge_prices() -> None:
     assert log_ratio(after, before)[0] == pytest.approx(exact, rel=1e-6)
 
 
+def last_variance(estimator: str, returns: list[float], elapsed: list[float]) -> float:
+    """Return the variance over one window of returns."""
+    terms = {"log_return": np.array(returns), "elapsed": np.array(elapsed)}
+    windows = reach(np.zeros(len(returns)), np.zeros(1, np.int64), len(returns))
+    return float(variances([estimator], terms, windows, np.array([len(returns) - 1]))[estimator][0][0])
+
+
 def test_close_to_close_by_hand() -> None:
     """(-1.5, -0.5, 0.5, 1.5) around the mean: sum of squares 5, over n - 1 = 3."""
-    assert close_to_close(np.array([[1.0, 2.0, 3.0, 4.0]]), np.ones((1, 4)), ALL).tolist() == [5 / 3]
+    assert last_variance("cc", [1.0, 2.0, 3.0, 4.0], [1.0] * 4) == pytest.approx(5 / 3, rel=1e-15)
 
 
 def test_zero_mean_by_hand() -> None:
-    assert zero_mean(np.array([[1.0, 2.0, 3.0, 4.0]]), np.ones((1, 4)), ALL).tolist() == [7.5]
+    assert last_variance("cc0", [1.0, 2.0, 3.0, 4.0], [1.0] * 4) == 7.5
 
 
 def test_elapsed_time_shares_a_return_over_its_bars() -> None:
     """One return of 2 over 4 bars has variance 2²/4 = 1 per bar."""
-    assert zero_mean(np.array([[2.0]]), np.array([[4.0]]), np.ones((1, 1), np.bool_)).tolist() == [1.0]
+    assert last_variance("cc0", [2.0], [4.0]) == 1.0
+
+
+def test_elapsed_time_by_hand() -> None:
+    """Returns 3 and 1 over 2 bars and 1: drift 4/3 a bar; (3 − 8/3)²/2 + (1 − 4/3)² = 1/18 + 1/9, over n − 1 = 1."""
+    assert last_variance("cc", [3.0, 1.0], [2.0, 1.0]) == pytest.approx(1 / 6, rel=1e-14)
+
+
+def test_a_missing_term_counts_for_none_that_takes_it() -> None:
+    terms = {
+        "log_return": np.array([np.nan, 1.0, 2.0]),
+        "elapsed": np.ones(3),
+        "parkinson": np.array([1.0, 2.0, 3.0]),
+    }
+    windows = reach(np.zeros(3), np.zeros(1, np.int64), 3)
+    made = variances(["cc", "cc0", "parkinson"], terms, windows, np.arange(3))
+    assert [made[name][1].tolist() for name in ("cc", "cc0", "parkinson")] == [[0, 1, 2], [0, 1, 2], [1, 2, 3]]
+    np.testing.assert_array_equal(made["cc"][0], [np.nan, np.nan, 0.5])
+    np.testing.assert_array_equal(made["cc0"][0], [np.nan, 1.0, 2.5])
 
 
 def test_range_terms_by_hand() -> None:
@@ -130,25 +154,28 @@ def test_a_one_way_bar_has_no_rogers_satchell_variance() -> None:
     assert terms.rogers_satchell.tolist() == [0.0]
 
 
-def test_a_spike_that_left_the_window_leaves_nothing_behind() -> None:
-    quiet = np.random.Generator(np.random.PCG64(1)).standard_normal(20) * 1e-9
-    values = np.concatenate([[1e6], quiet])
-    series = np.zeros(len(values), np.int64)
-    history = new_history(("x",), 20)
-    history.grow(1)
-    windows = roll(history, series, {"x": values}, np.ones(len(values), np.bool_)).window("x", 20)
-    alone = close_to_close(quiet[None, :], np.ones((1, 20)), np.ones((1, 20), np.bool_))
-    after = close_to_close(windows[-1:], np.ones((1, 20)), np.ones((1, 20), np.bool_))
-    assert after.tolist() == alone.tolist()
+def enough(trades: list[float], window: int) -> list[bool]:
+    windows = reach(np.zeros(len(trades)), np.zeros(1, np.int64), window)
+    answer: list[bool] = enough_trades(np.array(trades), windows, np.arange(len(trades))).tolist()
+    return answer
+
+
+@given(trades=st.lists(st.integers(1, 40).map(float), min_size=1, max_size=30), window=st.integers(1, 9))
+def test_enough_trades_is_a_median_of_twenty(trades: list[float], window: int) -> None:
+    expected = [np.median(trades[max(0, end - window) : end]) >= 20 for end in range(1, len(trades) + 1)]
+    assert enough(trades, window) == expected
 
 
 def test_few_trades_make_a_range_estimator_null() -> None:
-    counts = np.ones((1, 20), np.bool_)
-    few = Windows({}, counts, np.full((1, 20), 19.0))
-    many = Windows({}, counts, np.full((1, 20), 20.0))
     value, n = np.array([0.1]), np.array([20])
-    assert [null_reason("parkinson", windows, value, n, 10).tolist() for windows in (few, many)] == [[3], [0]]
-    assert null_reason("cc", few, value, n, 10).tolist() == [0]
+    few, many = np.array([False]), np.array([True])
+    assert [null_reason("parkinson", value, n, 10, sample).tolist() for sample in (few, many)] == [[3], [0]]
+    assert null_reason("cc", value, n, 10, few).tolist() == [0]
+    assert null_reason("parkinson", value, np.array([9]), 10, few).tolist() == [1]
+
+
+def test_prices_that_contradict_one_another_have_no_variance() -> None:
+    assert null_reason("garman-klass", np.array([-1e-9]), np.array([20]), 10, np.array([True])).tolist() == [6]
 
 
 @given(
@@ -161,10 +188,10 @@ def test_the_masked_median_is_the_median_of_what_counts(values: np.ndarray, coun
 
 
 @given(terms=arrays(np.float64, (2, 9), elements=st.floats(-1e3, 1e3)), scale=st.sampled_from([0.5, 2.0, 4.0]))
-def test_variance_scales_with_the_square(terms: np.ndarray, scale: float) -> None:
-    counts, elapsed = np.ones((2, 9), np.bool_), np.ones((2, 9))
+def test_variance_scales_with_the_square(terms: Float64, scale: float) -> None:
+    counts = np.ones((2, 9), np.bool_)
     np.testing.assert_allclose(
-        close_to_close(terms * scale, elapsed, counts), close_to_close(terms, elapsed, counts) * scale**2, rtol=1e-9
+        sample_variance(terms * scale, counts), sample_variance(terms, counts) * scale**2, rtol=1e-9
     )
 
 
