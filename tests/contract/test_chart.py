@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from tests.chart.pods import Pod, pods
 from tests.chart.rendering import CASES, CHART, ROOT, Case, Object, chart_file, render, render_worker
 from tests.contract.test_configuration import GROUPS, PAGE, fields
-from volwatch.producer.scenarios import SCENARIOS
+from volwatch.market.scenarios import SCENARIOS
 from volwatch.settings import ConsumerSettings, KafkaSettings, load, load_one
 from volwatch.warehouse.provision import ROLES
 

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from volwatch.producer.scenarios import SCENARIOS
+from volwatch.market.scenarios import SCENARIOS
 from volwatch.settings import ProducerSettings
 from volwatch.trade import SOURCE_PATTERN
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from volwatch.producer.calm import Floats
-from volwatch.producer.market import Ticks, Traits
-from volwatch.producer.scenarios import stream
+from volwatch.market.calm import Floats
+from volwatch.market.paths import Ticks, Traits
+from volwatch.market.scenarios import stream
 
 PRINTS_PER_DAY = 24
 _HOUR_MS = 3_600_000

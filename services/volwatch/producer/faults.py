@@ -9,7 +9,7 @@ from types import FrameType
 import msgspec
 import structlog
 
-from volwatch.producer.scenarios import stream
+from volwatch.market.scenarios import stream
 from volwatch.producer.simulator import Simulator
 from volwatch.producer.source import Batch, Source
 from volwatch.trade import Trade, encode

@@ -7,10 +7,10 @@ ordered from outside is one more argument: it changes the path from its second o
 from collections.abc import Iterator
 
 from volwatch.errors import Misconfigured
-from volwatch.producer import market
+from volwatch.market import paths
+from volwatch.market.paths import Ticks
+from volwatch.market.scenarios import PERIOD_SECONDS, SCENARIOS, Event, burst, last_second, schedule
 from volwatch.producer.coarse import coarse_days
-from volwatch.producer.market import Ticks
-from volwatch.producer.scenarios import PERIOD_SECONDS, SCENARIOS, Event, burst, last_second, schedule
 from volwatch.producer.source import Batch, Label
 from volwatch.trade import Trade
 
@@ -65,19 +65,19 @@ class Simulator:
         self._seed = seed
         self._names = symbol_names(symbols)
         self._start_ms = start_ms
-        self._traits = market.draw_traits(self._scenario, seed, symbols, rate)
+        self._traits = paths.draw_traits(self._scenario, seed, symbols, rate)
         self._history_seconds = history_seconds
-        self._history_traits = market.draw_traits(self._scenario, seed, symbols, history_rate or rate)
-        self._before = self._after = market.begin(self._traits, seed)
+        self._history_traits = paths.draw_traits(self._scenario, seed, symbols, history_rate or rate)
+        self._before = self._after = paths.begin(self._traits, seed)
         busiest = max(rate, history_rate or rate)
         self._seconds = next(span for span in _BLOCK_SECONDS if span * busiest <= _ROWS_PER_BLOCK or span == 1)
         self._coarse: Iterator[Ticks] = coarse_days(self._traits, seed, history_days)
         self._events: list[Event] = []
         self._unlabelled: list[Event] = []
         self._periods = 0
-        self._carried = market.no_ticks()
-        self._late = market.no_ticks()
-        self._ticks = market.no_ticks()
+        self._carried = paths.no_ticks()
+        self._late = paths.no_ticks()
+        self._ticks = paths.no_ticks()
         self._end_ms = -history_days * 86_400_000
         self._given = 0
         self._seq = first_seq
@@ -125,7 +125,7 @@ class Simulator:
     def _make_block(self) -> None:
         """Make the block after ``before``; what it receives after its end is carried into the next."""
         traits = self._history_traits if self._before.second < self._history_seconds else self._traits
-        ticks, self._after = market.make_block(traits, self._before, self._seconds, self._seed, self._events)
+        ticks, self._after = paths.make_block(traits, self._before, self._seconds, self._seed, self._events)
         merged = self._carried.merged(ticks)
         cut = int(merged.received_ms.searchsorted(self._end_ms))
         self._ticks, self._late = merged[:cut], merged[cut:]

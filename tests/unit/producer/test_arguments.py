@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from volwatch.market.scenarios import SCENARIOS
 from volwatch.producer import arguments
-from volwatch.producer.scenarios import SCENARIOS
 from volwatch.settings import ProducerSettings, load_one
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from volwatch.market.paths import draw_traits
+from volwatch.market.scenarios import SCENARIOS
 from volwatch.producer.coarse import PRINTS_PER_DAY, coarse_days
-from volwatch.producer.market import draw_traits
-from volwatch.producer.scenarios import SCENARIOS
 
 DAY_MS = 86_400_000
 TRAITS = draw_traits(SCENARIOS["gbm"], 4, 50, 50.0)

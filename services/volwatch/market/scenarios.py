@@ -132,6 +132,11 @@ SCENARIOS = {
 }
 
 
+def draw_event(kind: str, rng: np.random.Generator, symbol: int, start_second: int, end_second: int) -> Event:
+    """Return an event of one of ``EVENT_KINDS``, its size drawn at random; a regime lasts to ``end_second``."""
+    return _MAKERS[kind](rng, symbol, start_second, end_second)
+
+
 def schedule(scenario: Scenario, seed: int, period: int, symbols: int) -> list[Event]:
     """Return the events of one period of six hours, in order of the phase that comes first.
 
@@ -164,4 +169,4 @@ def last_second(event: Event) -> int:
 def _place(rng: np.random.Generator, kinds: tuple[str, ...], symbol: int, slot_start: int, count: int) -> Event:
     slot_end = slot_start + PERIOD_SECONDS // count - _REST_SECONDS
     start = int(rng.integers(slot_start + _LEAD_SECONDS, slot_end - _LONGEST_SECONDS))
-    return _MAKERS[str(rng.choice(kinds))](rng, symbol, start, slot_end)
+    return draw_event(str(rng.choice(kinds)), rng, symbol, start, slot_end)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from volwatch.producer.calm import Floats, begin, step, variance_multiplier
-from volwatch.producer.scenarios import CALM_KINDS, stream
+from volwatch.market.calm import Floats, begin, step, variance_multiplier
+from volwatch.market.scenarios import CALM_KINDS, stream
 
 SYMBOLS, MINUTES = 200, 2_000
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from volwatch.producer import calm
-from volwatch.producer.calm import CalmState, Floats, Integers
-from volwatch.producer.scenarios import CALM_KINDS, Event, Phase, Scenario, stream
+from volwatch.market import calm
+from volwatch.market.calm import CalmState, Floats, Integers
+from volwatch.market.scenarios import CALM_KINDS, Event, Phase, Scenario, stream
 
 _MINUTES_PER_YEAR = 365 * 1_440
 _THIN_TRADES_PER_SECOND = 1.5 / 60

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volwatch.producer.scenarios import (
+from volwatch.market.scenarios import (
     PERIOD_SECONDS,
     QUIET_SECONDS,
     SCENARIOS,

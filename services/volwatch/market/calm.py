@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.producer.scenarios import CALM_KINDS
+from volwatch.market.scenarios import CALM_KINDS
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

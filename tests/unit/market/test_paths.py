@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from volwatch.producer.calm import Floats
-from volwatch.producer.market import State, Ticks, Traits, begin, draw_traits, make_block
-from volwatch.producer.scenarios import CALM_KINDS, SCENARIOS, Event, Phase, burst
+from volwatch.market.calm import Floats
+from volwatch.market.paths import State, Ticks, Traits, begin, draw_traits, make_block
+from volwatch.market.scenarios import CALM_KINDS, SCENARIOS, Event, Phase, burst
 
 MINUTES = 240
 
