@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from volwatch.analytics import seasonality
-from volwatch.analytics.calendars import Placement
 from volwatch.analytics.groups import Groups
+from volwatch.analytics.placing import Placed
 from volwatch.analytics.state import Season
 from volwatch.analytics.trades import Bool, Float64, Int64
 
@@ -22,24 +22,22 @@ class Usual:
     days: Int64
 
 
-def follow(
-    season: Season, groups: Groups, place: Placement, seasonal: Bool, turns: Bool, learns: Bool, log_range: Float64
-) -> Usual:
+def follow(season: Season, groups: Groups, bars: Placed, turns: Bool, learns: Bool, log_range: Float64) -> Usual:
     """Return what is usual at bars ordered by (series, start); the season moves on (in place) to after them.
+
+    Bars of a market that is open around the clock have no daily profile: 0.
 
     Parameters
     ----------
     season : Season
         Of the k series that occur, in the order of ``groups``.
-    seasonal : bool, shape (n,)
-        Bars of a market that closes.
     turns : bool, shape (n,)
         The first bar of a session: yesterday is filed, and the profile made anew. Only sessions before today's count.
     learns : bool, shape (n,)
         Bars that teach.
     """
-    slot = groups.slot
-    standard = seasonality.standard_minute(place.minute, place.minutes_left)
+    slot, seasonal = groups.slot, ~bars.continuous
+    standard = seasonality.standard_minute(bars.place.minute, bars.place.minutes_left, bars.session_minutes)
     bins = seasonality.bin_of(standard)
     turned = np.cumsum(turns & seasonal)
     ordinal = turned - np.append(0, turned)[groups.heads][slot]

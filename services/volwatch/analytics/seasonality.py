@@ -47,35 +47,8 @@ def prior() -> Float64:
     return log_shape
 
 
-def session_deviation(log_range: Float64, bins: Int64) -> Float64:
-    """Return mean over each bin minus the median of the session, shape (BINS,); NaN in bins without a bar."""
-    count = np.bincount(bins, minlength=BINS)
-    total = np.bincount(bins, weights=log_range, minlength=BINS)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation: Float64 = np.where(count > 0, total / count, np.nan) - np.median(log_range)
-    return deviation
-
-
-def profile(deviations: Float64) -> Float64:
-    """Return the profile s, shape (BINS,), from the deviations of past sessions, shape (days ≤ SESSIONS, BINS)."""
-    days = len(deviations)
-    if not days:
-        return prior()
-    seen = ~np.isnan(deviations).all(axis=0)
-    middle = prior()
-    middle[seen] = np.nanmedian(deviations[:, seen], axis=0)
-    padded = np.concatenate([middle[:1], middle, middle[-1:]])
-    smooth = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
-    centred = smooth - smooth.mean()
-    weight = days / (days + SHRINK_SESSIONS)
-    shrunk: Float64 = weight * centred + (1 - weight) * prior()
-    return shrunk
-
-
 def turn_sessions(today: Float64, past: Float64, days: Int64) -> tuple[Float64, Int64, Float64]:
     """File the session that has ended, of many series at once; return what is past then, and the new session's profile.
-
-    To the last bit what ``session_deviation`` and ``profile`` make of one series after the other.
 
     Parameters
     ----------
@@ -101,7 +74,13 @@ def turn_sessions(today: Float64, past: Float64, days: Int64) -> tuple[Float64, 
 
 
 def _session_deviations(log_range: Float64, there: Bool) -> Float64:
-    """Return ``session_deviation`` of sessions, shape (k, SESSION_MINUTES); ``there``: the minutes with a bar."""
+    """Return mean over each bin minus the median of the session, shape (k, BINS); NaN in bins without a bar.
+
+    Parameters
+    ----------
+    log_range, there : float64 and bool, shape (k, SESSION_MINUTES)
+        Of the sessions, and the minutes with a bar.
+    """
     by_bin = np.where(there, log_range, 0.0).reshape(-1, BINS, BIN_MINUTES)
     total = np.zeros(by_bin.shape[:2])
     # One minute after the other, as a sum over the bars of a bin goes: pairwise sums differ in the last bit.
@@ -114,7 +93,7 @@ def _session_deviations(log_range: Float64, there: Bool) -> Float64:
 
 
 def _profiles(past: Float64, days: Int64) -> Float64:
-    """Return ``profile`` of the last ``days`` sessions of each series, shape (k, BINS)."""
+    """Return the profile s from the deviations of the last ``days`` sessions of each series, shape (k, BINS)."""
     typical = median_of_known(np.ascontiguousarray(past.transpose(0, 2, 1)))
     middle = np.where(np.isnan(typical), prior(), typical)
     padded = np.concatenate([middle[:, :1], middle, middle[:, -1:]], axis=1)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from tests.unit.analytics.one_series import profile, session_deviation
 from volwatch.analytics import season, seasonality
 from volwatch.analytics.calendars import Placement
 from volwatch.analytics.groups import Groups, grouped
+from volwatch.analytics.placing import Placed
 from volwatch.analytics.season import Usual
 from volwatch.analytics.state import Season
 from volwatch.analytics.trades import Bool, Float64, Int64
@@ -30,7 +32,8 @@ def sessions(count: int, seed: int) -> tuple[Int64, Bool, Float64]:
 def follow(held: Season, groups: Groups, minute: Int64, turns: Bool, log_range: Float64, *, seasonal: bool) -> Usual:
     n = len(minute)
     place = Placement(np.ones(n, np.int8), *(np.zeros(n, np.int64) for _ in range(2)), minute, MINUTES - minute)
-    return season.follow(held, groups, place, np.full(n, seasonal), turns, np.ones(n, np.bool_), log_range)
+    bars = Placed(place, np.full(n, not seasonal), np.full(n, MINUTES))
+    return season.follow(held, groups, bars, turns, np.ones(n, np.bool_), log_range)
 
 
 def test_only_sessions_before_todays_are_in_todays_profile() -> None:
@@ -43,7 +46,7 @@ def test_only_sessions_before_todays_are_in_todays_profile() -> None:
     assert quiet.profile.tobytes() == wild.profile.tobytes()
     bins = seasonality.bin_of(np.arange(MINUTES))
     assert quiet.profile[:MINUTES].tolist() == seasonality.prior()[bins].tolist()
-    learnt = seasonality.profile(seasonality.session_deviation(log_range[:MINUTES], bins)[None, :])
+    learnt = profile(session_deviation(log_range[:MINUTES], bins)[None, :])
     np.testing.assert_allclose(quiet.profile[MINUTES:], learnt[bins], rtol=1e-12)
     assert (quiet.days[0], quiet.days[-1]) == (0, 1)
 

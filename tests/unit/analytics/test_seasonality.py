@@ -2,21 +2,23 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.unit.analytics.made import CONFIG, advance_final, bars, made_state, noise
+from tests.unit.analytics.one_series import profile, session_deviation
 from volwatch.analytics.calendars import MINUTE_MS, calendar_named
 from volwatch.analytics.seasonality import (
     BINS,
+    MIN_BARS,
     SESSION_MINUTES,
     SESSIONS,
     bin_of,
+    median_of_known,
     prior,
-    profile,
-    session_deviation,
     standard_minute,
+    turn_sessions,
 )
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.trades import Float64, Int64
@@ -91,6 +93,86 @@ def test_the_level_of_the_days_does_not_matter(days: Float64, shift: float) -> N
     np.testing.assert_allclose(profile(days + shift), profile(days), rtol=0, atol=1e-12)
     weight = len(days) / (len(days) + 4)
     assert profile(days).mean() == pytest.approx((1 - weight) * prior().mean(), abs=1e-12)
+
+
+def holed(random: np.random.Generator, shape: tuple[int, ...], share: float) -> Float64:
+    """Return normal numbers, a share of them NaN."""
+    values: Float64 = random.standard_normal(shape)
+    values[random.random(shape) < share] = np.nan
+    return values
+
+
+def turned(today: Float64, past: Float64, days: int) -> tuple[Float64, int, Float64]:
+    """Return what ``turn_sessions`` promises of one series, from the functions of one session."""
+    minutes = np.flatnonzero(~np.isnan(today))
+    if len(minutes) >= MIN_BARS:
+        past = np.concatenate([past[1:], [session_deviation(today[minutes], bin_of(minutes))]])
+        days = min(days + 1, SESSIONS)
+    return past, days, profile(past[SESSIONS - days :])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), series=st.integers(0, 6), share=st.sampled_from([0.0, 0.1, 0.9, 0.93, 1.0]))
+def test_many_series_turn_as_one_does_to_the_last_bit(seed: int, series: int, share: float) -> None:
+    random = np.random.Generator(np.random.PCG64(seed))
+    today = holed(random, (series, SESSION_MINUTES), share)
+    days = random.integers(0, SESSIONS + 1, series)
+    past = holed(random, (series, SESSIONS, BINS), 0.1)
+    past[np.arange(SESSIONS) < SESSIONS - days[:, None]] = np.nan
+    given_arguments = today.copy(), past.copy(), days.copy()
+    after, counts, profiles = turn_sessions(today, past, days)
+    for row in range(series):
+        expected = turned(given_arguments[0][row], given_arguments[1][row], int(given_arguments[2][row]))
+        np.testing.assert_array_equal(after[row], expected[0])
+        assert counts[row] == expected[1]
+        np.testing.assert_array_equal(profiles[row], expected[2])
+    for argument, before in zip((today, past, days), given_arguments, strict=True):
+        np.testing.assert_array_equal(argument, before)
+
+
+def test_a_session_of_a_bin_too_few_bars_is_not_filed_beside_one_that_is() -> None:
+    today = np.full((2, SESSION_MINUTES), np.nan)
+    today[0, : MIN_BARS - 1] = 1.0
+    today[1, :MIN_BARS] = 1.0
+    nothing = np.full((2, SESSIONS, BINS), np.nan)
+    past, days, profiles = turn_sessions(today, nothing, np.zeros(2, np.int64))
+    assert days.tolist() == [0, 1]
+    assert np.isnan(past[0]).all()
+    assert past[1, -1, :3].tolist() == [0.0] * 3
+    assert profiles[0].tolist() == prior().tolist()
+
+
+def test_twenty_sessions_weigh_five_to_one_with_the_prior_and_the_oldest_goes() -> None:
+    """A past of flat sessions: the twenty-first pushes out the first, and the weight stays 20/24."""
+    past = np.zeros((1, SESSIONS, BINS))
+    past[0, 0, 10] = 50.0
+    flat = np.ones((1, SESSION_MINUTES))
+    after, days, profiles = turn_sessions(flat, past, np.array([SESSIONS]))
+    assert (days.tolist(), after.any()) == ([SESSIONS], np.False_)
+    np.testing.assert_allclose(profiles[0], prior() / 6, rtol=0, atol=1e-15)
+
+
+@given(values=arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.floats(-9, 9)))
+def test_the_median_of_what_is_known_is_that_of_the_library(values: Float64) -> None:
+    values[values > 5] = np.nan
+    known = ~np.isnan(values).all(axis=1)
+    found = median_of_known(values)
+    np.testing.assert_array_equal(found[known], np.nanmedian(values[known], axis=1))
+    assert np.isnan(found[~known]).all()
+
+
+@pytest.mark.parametrize(("full", "standard"), [(330, [0, 195, 388]), (390, [0, 195, 389]), (510, [0, 195, 389])])
+def test_sessions_of_another_length_are_stretched_to_the_standard_one(full: int, standard: list[int]) -> None:
+    """Tokyo, New York, London: 329·390/330 is 388.8."""
+    minute = np.array([0, full // 2, full - 1])
+    assert standard_minute(minute, full - minute, full).tolist() == standard
+
+
+def test_the_last_hour_of_a_short_session_elsewhere_is_that_of_a_full_one() -> None:
+    """London's half day of 270 minutes: its last minute compares with the 509th, and not with the 269th."""
+    minute = np.array([0, 209, 210, 269])
+    of_full = standard_minute(np.array([0, 209, 450, 509]), np.array([510, 301, 60, 1]), 510)
+    assert standard_minute(minute, 270 - minute, 510).tolist() == of_full.tolist()
 
 
 def session_starts(date: str) -> Int64:
