@@ -5,7 +5,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from volwatch.analytics import detector
+from volwatch.analytics import detector, market_wide
+from volwatch.analytics.market_wide import Wave
 from volwatch.analytics.results import FLAG_NAMES, Facts, Transition
 
 # Of all alert ids: uuid5 of the natural key under this namespace, so that every path gives the same id.
@@ -24,7 +25,10 @@ class Explanation:
 
 
 def alert_id(source: str, symbol: str, kind: str, onset_ms: int) -> uuid.UUID:
-    """Return the id of the alert that the default detector raises on a bar; the same for every path that finds it."""
+    """Return the id of the alert that the default detector raises on a bar; the same for every path that finds it.
+
+    The symbol of an alert of the market (kind ``MARKET``) is the calendar's name.
+    """
     # Lengths in front keep names that hold a separator apart.
     parts = (source, symbol, kind, detector.NAME, detector.VERSION, str(onset_ms))
     return uuid.uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts))
@@ -67,15 +71,39 @@ def explain(step: Transition, facts: Facts, threshold: float, config_hash: str) 
     return Explanation(volatility, expected, ratio, _sentence(step, facts, ratio, threshold), why)
 
 
+def explain_market(calendar: str, wave: Wave, config_hash: str) -> tuple[str, dict[str, object]]:
+    """Return the sentence of an alert of the market, and why it was raised: the onset of each symbol among it."""
+    minutes, limit = market_wide.WINDOW_BARS, market_wide.SHARE_PERCENT
+    symbols = {member.symbol: _iso(member.onset) for member in reversed(wave.members)}
+    more = f"; {len(symbols)} in all" if len(symbols) > wave.opened else ""
+    sentence = (
+        f"{calendar} {_clock(wave.onset)}: {wave.opened} of {wave.symbols} symbols opened within {minutes} minutes "
+        f"({wave.share * 100:.0f} %, market-wide above {limit} %{more})"
+    )
+    why: dict[str, object] = {
+        "share": wave.share,
+        "threshold": limit / 100,
+        "window_bars": minutes,
+        "opened": wave.opened,
+        "symbols_seen": wave.symbols,
+        "calendar": calendar,
+        "first_bar": _iso(wave.first),
+        "last_bar": _iso(wave.last),
+        "config_hash": config_hash,
+        "detector": f"{detector.NAME} {detector.VERSION}",
+        "members": dict(sorted(symbols.items())),
+    }
+    return sentence, why
+
+
 def _annual_volatility(log_range: float, per_year: float) -> float:
     return math.exp(log_range - detector.LOG_RANGE_OF_VOLATILITY) * math.sqrt(per_year)
 
 
 def _sentence(step: Transition, facts: Facts, ratio: float, threshold: float) -> str:
-    when = datetime.fromtimestamp(facts.start / 1000, UTC).strftime("%H:%MZ")
     reopened = f" on reopening after {facts.elapsed - 1} min without a trade" if step.kind == "REOPEN" else ""
     return (
-        f"{step.symbol} {when}: 1-min range {_percent(facts.log_range)} is {ratio:.1f}× the usual "
+        f"{step.symbol} {_clock(facts.start)}: 1-min range {_percent(facts.log_range)} is {ratio:.1f}× the usual "
         f"{_percent(facts.expected_log_range)}{reopened} "
         f"(S={facts.statistic:.1f}, enters at {threshold:g}; {facts.trades} trades; "
         f"price {facts.open:g} → {facts.close:g})"
@@ -88,3 +116,7 @@ def _percent(log_range: float) -> str:
 
 def _iso(epoch_ms: int) -> str:
     return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat()
+
+
+def _clock(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%H:%MZ")

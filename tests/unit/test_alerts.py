@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from volwatch.alerts import alert_id, explain
+from volwatch.alerts import alert_id, explain, explain_market
+from volwatch.analytics import detector
 from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.market_wide import Member, Wave
 from volwatch.analytics.results import Facts, Transition
 
 ONSET_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z
@@ -139,3 +141,53 @@ def test_flags_are_told_by_their_names(flags: int, names: list[str]) -> None:
 def test_why_is_json_though_a_return_is_undefined() -> None:
     why = explain(STEP, replace(FACTS, log_return=math.nan), 3.7, EngineConfig().hash).why
     assert json.loads(json.dumps(why, allow_nan=False))["bar"]["move"] is None
+
+
+def member(symbol: str, minute: int) -> Member:
+    onset = ONSET_MS + minute * 60_000
+    return Member(f"{symbol}-{minute}", symbol, onset, "LOW", "OPEN", True, onset + 65_000, None)
+
+
+CROWD = Wave(
+    onset=ONSET_MS,
+    first=ONSET_MS,
+    last=ONSET_MS + 120_000,
+    opened=2,
+    symbols=5,
+    members=(member("NVDA", 0), member("MSFT", 1), member("AAPL", 2), member("NVDA", 2)),
+    confirmed=True,
+)
+
+
+def test_the_id_of_an_alert_of_a_market_is_of_source_calendar_and_onset() -> None:
+    keys = [(source, name, ONSET_MS + at) for source in ("a", "b") for name in ("XNYS", "24/7") for at in (0, 60_000)]
+    assert len({alert_id(source, name, "MARKET", onset) for source, name, onset in keys}) == len(keys)
+
+
+def test_an_alert_of_a_market_says_how_many_opened_and_who() -> None:
+    sentence, why = explain_market("XNYS", CROWD, "abc")
+    assert sentence == "XNYS 14:30Z: 2 of 5 symbols opened within 3 minutes (40 %, market-wide above 30 %; 3 in all)"
+    assert json.loads(json.dumps(why, allow_nan=False)) == {
+        "share": 0.4,
+        "threshold": 0.3,
+        "window_bars": 3,
+        "opened": 2,
+        "symbols_seen": 5,
+        "calendar": "XNYS",
+        "first_bar": "2026-01-05T14:30:00+00:00",
+        "last_bar": "2026-01-05T14:32:00+00:00",
+        "config_hash": "abc",
+        "detector": f"{detector.NAME} {detector.VERSION}",
+        "members": {
+            "AAPL": "2026-01-05T14:32:00+00:00",
+            "MSFT": "2026-01-05T14:31:00+00:00",
+            "NVDA": "2026-01-05T14:30:00+00:00",
+        },
+    }
+
+
+def test_all_of_a_market_s_symbols_need_no_second_count() -> None:
+    whole = replace(CROWD, opened=3)
+    assert explain_market("24/7", whole, "abc")[0] == (
+        "24/7 14:30Z: 3 of 5 symbols opened within 3 minutes (60 %, market-wide above 30 %)"
+    )

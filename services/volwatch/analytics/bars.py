@@ -5,7 +5,7 @@ those of (event time, arrival), whatever the order in which they come; sums run 
 cutting of the input gives the same bits.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,9 @@ OLDEST_MS = 24 * 3_600_000
 MIN_PRICE, MAX_PRICE = 1e-8, 1e10
 MAX_SIZE = 1e12
 
-REASONS = ("", "BAD_PRICE", "BAD_SIZE", "ZERO_SIZE", "TOO_OLD", "FUTURE", "LATE")
+REASONS = ("", "BAD_PRICE", "BAD_SIZE", "ZERO_SIZE", "TOO_OLD", "FUTURE", "LATE", "OUTLIER", "CONDITION")
 """Why a trade is not taken, by code; code 0 is a taken one."""
-_BAD_PRICE, _BAD_SIZE, _ZERO_SIZE, _TOO_OLD, _FUTURE, _LATE = range(1, 7)
+_BAD_PRICE, _BAD_SIZE, _ZERO_SIZE, _TOO_OLD, _FUTURE, _LATE, OUTLIER, CONDITION = range(1, 9)
 
 FLAG_OHLC = 1
 """The bar was given by its extremes (a replayed OHLC row), not by a sample of prints."""
@@ -31,6 +31,11 @@ OHLC_CONDITION = "ohlc"
 MARK_CONDITION = "mark"
 """On a record that is no trade: its ``received_at`` moves the watermark, so that the last bars of a source that has
 ended become final. It is in no bar, and it is not rejected."""
+GAP_CONDITION = "gap"
+"""On a mark that also says: before its ``event_time`` the source could see nothing of this series."""
+
+# What any price's time comes before and behind, in a bar that no print has given a price yet.
+_NO_FIRST_TIME, _NO_LAST_TIME = np.iinfo(np.int64).max, -1
 
 _MINUTE_BITS = 33  # minutes until far beyond the year 9999
 _MOST_CELLS_A_KEY = 4  # above it a table of all minutes of all series costs more than sorting the keys
@@ -40,7 +45,9 @@ _MOST_CELLS_A_KEY = 4  # above it a table of all minutes of all series costs mor
 class BarTable:
     """Bars, one row each, column by column; ``key`` orders them by (series, start) and is unique.
 
-    Prices in quote currency, ``notional`` = Σ price·size, times in epoch milliseconds, offsets of Kafka.
+    Prices in quote currency, times in epoch milliseconds, offsets of Kafka. ``trades`` and ``notional`` = Σ price·size
+    are of the prints that make prices, and so are the times; ``priced_volume`` is their part of ``volume``, all of it
+    where it is left out. A row whose ``trades`` is 0 has volume and no price yet.
     """
 
     key: Int64
@@ -57,6 +64,11 @@ class BarTable:
     last_offset: Int64
     revision: Int64
     flags: Int64
+    priced_volume: Float64 = None  # type: ignore[assignment]  # never None once it is made
+
+    def __post_init__(self) -> None:
+        if self.priced_volume is None:
+            self.priced_volume = self.volume
 
     def __len__(self) -> int:
         return len(self.key)
@@ -73,9 +85,11 @@ class BarTable:
 
     @property
     def vwap(self) -> Float64:
-        """Σ price·size / Σ size, kept inside [low, high] against rounding; NaN where nothing was traded."""
+        """Σ price·size / Σ size over the prints that make prices, kept inside [low, high] against rounding; NaN where
+        nothing was traded."""
         with np.errstate(invalid="ignore"):
-            return np.clip(self.notional / np.where(self.volume > 0, self.volume, np.nan), self.low, self.high)
+            size = np.where(self.priced_volume > 0, self.priced_volume, np.nan)
+            return np.clip(self.notional / size, self.low, self.high)
 
     def take(self, rows: npt.NDArray[np.intp] | Bool) -> "BarTable":
         """Return some rows as a table of their own."""
@@ -106,8 +120,13 @@ def bar_key(series: Int64, start_ms: Int64) -> Int64:
 
 def marks(trades: Trades) -> Bool:
     """Return for each record whether it is a mark, and no trade."""
-    named = np.array([MARK_CONDITION in codes for codes in trades.conditions], np.bool_)
-    return named[trades.condition_code] if len(trades) else np.empty(0, np.bool_)
+    return having(trades, MARK_CONDITION) | having(trades, GAP_CONDITION)
+
+
+def having(trades: Trades, condition: str) -> Bool:
+    """Return for each record whether it has a condition."""
+    named = np.array([condition in codes for codes in trades.conditions], np.bool_)
+    return named[trades.condition_code] if named.any() else np.zeros(len(trades), np.bool_)
 
 
 def judge(trades: Trades, watermark: Int64, lateness_ms: int, quotes_allowed: Bool) -> npt.NDArray[np.int8]:
@@ -137,7 +156,9 @@ def judge(trades: Trades, watermark: Int64, lateness_ms: int, quotes_allowed: Bo
     ).astype(np.int8)
 
 
-def add_trades(table: BarTable, trades: Trades, series: Int64, watermark: Int64) -> BarTable:
+def add_trades(
+    table: BarTable, trades: Trades, series: Int64, watermark: Int64, volume_only: Bool | None = None
+) -> BarTable:
     """Return the table with accepted trades added, in order of arrival.
 
     Parameters
@@ -146,9 +167,10 @@ def add_trades(table: BarTable, trades: Trades, series: Int64, watermark: Int64)
         Index of each trade's series.
     watermark : int64, shape (n,)
         As in ``judge``; a trade that comes after its bar was first shown raises the bar's revision.
+    volume_only : bool, shape (n,), optional
+        Trades that add to the volume and make no price; none where it is left out.
     """
     start = trades.event_time - trades.event_time % MINUTE_MS
-    given_as_ohlc = np.array([OHLC_CONDITION in codes for codes in trades.conditions], np.bool_)
     rows = BarTable(
         key=bar_key(series, start),
         open=trades.price,
@@ -163,9 +185,25 @@ def add_trades(table: BarTable, trades: Trades, series: Int64, watermark: Int64)
         first_offset=trades.offset,
         last_offset=trades.offset,
         revision=(watermark >= start + MINUTE_MS + PROVISIONAL_AFTER_MS).astype(np.int64),
-        flags=np.where(given_as_ohlc[trades.condition_code], FLAG_OHLC, 0) if len(trades) else np.empty(0, np.int64),
+        flags=np.where(having(trades, OHLC_CONDITION), FLAG_OHLC, 0),
     )
-    return merge(table, rows)
+    return merge(table, rows if volume_only is None else _without_price(rows, volume_only))
+
+
+def _without_price(rows: BarTable, volume_only: Bool) -> BarTable:
+    """Return rows of which some have nothing left but their volume: what changes no extreme and no sum of others."""
+    nothing = {
+        "open": np.nan,
+        "high": -np.inf,
+        "low": np.inf,
+        "close": np.nan,
+        "notional": 0.0,
+        "trades": 0,
+        "first_time": _NO_FIRST_TIME,
+        "last_time": _NO_LAST_TIME,
+        "priced_volume": 0.0,
+    }
+    return replace(rows, **{name: np.where(volume_only, none, getattr(rows, name)) for name, none in nothing.items()})
 
 
 def merge(table: BarTable, rows: BarTable) -> BarTable:
@@ -175,6 +213,8 @@ def merge(table: BarTable, rows: BarTable) -> BarTable:
     # Arrival order inside a key: the rows of the table came first.
     every = {
         column.name: np.concatenate([getattr(table, column.name), getattr(rows, column.name)])
+        if len(table)
+        else getattr(rows, column.name)
         for column in fields(BarTable)
     }
     keys, slot = distinct(every["key"])
@@ -213,6 +253,7 @@ def merge(table: BarTable, rows: BarTable) -> BarTable:
         last_offset=extreme(np.maximum, "last_offset"),  # type: ignore[arg-type]
         revision=summed("revision"),  # type: ignore[arg-type]
         flags=extreme(np.bitwise_or, "flags"),  # type: ignore[arg-type]
+        priced_volume=summed("priced_volume"),  # type: ignore[arg-type]
     )
 
 

@@ -21,6 +21,8 @@ class EngineConfig:
     enter : statistic at which the detector opens an alert.
     risk_free_rate : annual, a decimal.
     quote_sources : sources whose size-0 records are prices.
+    outlier_filter : whether suspicious prints are held back (``filters``).
+    condition_tables : source to the name of the table that reads its sale conditions (``conditions.TABLES``).
     calendar_names : calendar of a symbol, where it is not given by the symbol's form.
     calendars : calendars that are not built in, by name.
     """
@@ -30,9 +32,11 @@ class EngineConfig:
     day_window: int = 20
     minute_half_life: float = 30.0
     day_decay: float = 0.94
-    enter: float = 3.7
+    enter: float = 3.8
     risk_free_rate: float = 0.0
     quote_sources: tuple[str, ...] = ("finnhub-quote",)
+    outlier_filter: bool = True
+    condition_tables: Mapping[str, str] = field(default_factory=dict)
     calendar_names: Mapping[str, str] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
 

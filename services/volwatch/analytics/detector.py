@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from volwatch.analytics.charts import CUSUM_REFERENCE
 from volwatch.analytics.groups import Groups
 from volwatch.analytics.recurrence import linear
 from volwatch.analytics.trades import Bool, Float64, Int64
@@ -44,6 +45,7 @@ class DetectorState:
     baseline, scale : the usual de-seasonalised log range and its spread.
     bars : bars that taught the baseline.
     ewma : E of the burst channel.
+    cusum : S of the CUSUM chart on z, a secondary channel.
     excess_1, excess_2 : y − b of the last bar and the one before.
     since_onset : bars since the last onset.
     active : 1 while an episode is open.
@@ -54,6 +56,7 @@ class DetectorState:
     scale: Float64
     bars: Int64
     ewma: Float64
+    cusum: Float64
     excess_1: Float64
     excess_2: Float64
     since_onset: Int64
@@ -84,6 +87,7 @@ def new_state(series: int) -> DetectorState:
         scale=np.full(series, _SCALE_START),
         bars=whole(0),
         ewma=np.zeros(series),
+        cusum=np.zeros(series),
         excess_1=np.zeros(series),
         excess_2=np.zeros(series),
         since_onset=whole(COOL_DOWN_BARS),
@@ -130,6 +134,7 @@ class Verdict:
     statistic, z : S and the single-bar channel; NaN in warm-up.
     expected : usual log range at this bar, baseline + profile.
     ratio : e to the mean excess of the last three bars: volatility against the usual.
+    cusum : S of the CUSUM chart on z; 0 in warm-up.
     bars : bars that have taught the baseline, this one included.
     """
 
@@ -137,6 +142,7 @@ class Verdict:
     z: Float64
     expected: Float64
     ratio: Float64
+    cusum: Float64
     bars: Int64
 
 
@@ -163,7 +169,8 @@ def observe(state: DetectorState, groups: Groups, bar: Observation) -> tuple[Det
     before = bars - teaches
     followed, baseline, scale = _follow_baseline(state, groups, bar, before, teaches)
     ewma, last_ewma = _burst(state, groups, bar, followed[1], before >= WARM_UP_BARS)
-    excess, z, ewma = groups.unpack(np.array([*followed, ewma]))
+    cusum, last_cusum = _cusum(state, groups, bar, followed[1], before >= WARM_UP_BARS)
+    excess, z, ewma, cusum = groups.unpack(np.array([*followed, ewma, cusum]))
     first, second, held = _excesses_before(state, groups, excess, teaches, bar.begins)
     after = replace(
         state,
@@ -171,6 +178,7 @@ def observe(state: DetectorState, groups: Groups, bar: Observation) -> tuple[Det
         scale=scale,
         bars=bars[groups.last],
         ewma=last_ewma,
+        cusum=last_cusum,
         excess_1=held[0],
         excess_2=held[1],
     )
@@ -183,6 +191,7 @@ def observe(state: DetectorState, groups: Groups, bar: Observation) -> tuple[Det
         z=z,
         expected=bar.log_range - excess,
         ratio=np.exp((excess + (first + second)) / 3),
+        cusum=cusum,
         bars=bars,
     )
 
@@ -234,6 +243,21 @@ def _burst(state: DetectorState, groups: Groups, bar: Observation, z: Float64, w
     added = takes * np.minimum(np.maximum(z, -3.0), 8.0)
     values, last = linear(groups, state.ewma[None, :], keeps, added[None, :])
     return values[0], last[0]
+
+
+def _cusum(state: DetectorState, groups: Groups, bar: Observation, z: Float64, warm: Bool) -> tuple[Float64, Float64]:
+    """Return S of the CUSUM chart after each bar, packed, and after all: S ← max(0, S + z − k), reset as E is."""
+    counts = warm & ~(bar.reopen | bar.blind)
+    takes, keeps = groups.pack(np.array([counts, ~bar.begins], np.float64))
+    steps = takes * (z - CUSUM_REFERENCE)
+    level, values = groups.pack_series(state.cusum).copy(), np.empty_like(z)
+    for begin, end in groups.ranks():
+        now = values[begin:end]
+        np.multiply(level[: end - begin], keeps[begin:end], out=now)
+        now += steps[begin:end]
+        np.maximum(now, 0.0, out=now)
+        level[: end - begin] = now
+    return values, groups.unpack_series(level)
 
 
 def _excesses_before(

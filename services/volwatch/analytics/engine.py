@@ -1,25 +1,47 @@
 """The engine: a state machine over trades. ``Engine(config, state).process(trades)`` gives bars, volatility, signals,
 alert transitions and rejected trades, the same bits however the trades are cut into calls.
 
-State advances on final bars only. What is not final yet is evaluated forward on a copy, and shown as such; an alert
-opened that way is confirmed or retracted when its bar becomes final. No clock: time is in the records.
+State advances on final bars only. What is not final yet is evaluated forward, and shown as such; an alert opened that
+way is confirmed or retracted when its bar becomes final. No clock: time is in the records.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from volwatch.analytics import bars as bar_rules
-from volwatch.analytics import days, minutes
-from volwatch.analytics.bars import BarTable
+from volwatch.analytics import conditions, days, filters, minutes
+from volwatch.analytics.bars import OHLC_CONDITION, OUTLIER, BarTable
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.episodes import final_transitions, provisional_transitions
 from volwatch.analytics.minutes import Advanced
-from volwatch.analytics.results import Bars, Rejected, Result, Volatility
+from volwatch.analytics.results import (
+    FLAG_SUSPECT_PRINTS,
+    Bars,
+    Rejected,
+    Result,
+    Signals,
+    Transition,
+    Volatility,
+)
 from volwatch.analytics.risk import SHARPE_WINDOW
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
 from volwatch.analytics.trades import Bool, Int64, Trades
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What became final and what was rejected in one advance of the state."""
+
+    final: Advanced
+    daily: tuple[Bars, Volatility]
+    transitions: list[Transition]
+    rejected: Rejected
+    unpriced: BarTable
 
 
 class Engine:
@@ -40,24 +62,60 @@ class Engine:
 
     def process(self, trades: Trades) -> Result:
         """Take trades in order of arrival; return what became final and how the rest looks now."""
-        series, source = self._series_of(trades)
-        watermark = self._advance_watermarks(trades, source)
-        rejected = self._accept(trades, series, watermark)
-        reached = self._reached()
-        final = self._advance_final(reached)
-        daily = self._advance_days(final, reached)
-        told = final_transitions(self.state, final, self.config.lateness_seconds * 1000)
-        preview = self._preview(reached)
-        told += provisional_transitions(self.state, preview[0])
-        shown = _only_shown(preview[0], preview[1])
+        steps = [self._advance(part) for part in self._between_gaps(trades)]
+        preview, complete = self._preview(self._reached())
+        told = provisional_transitions(self.state, preview)
+        shown = _only_shown(preview, complete)
+        finals = [step.final for step in steps]
         return Result(
             series=tuple(self.state.series),
-            bars=(final.bars, shown.bars, daily[0]),
-            volatility=(final.volatility, shown.volatility, daily[1]),
-            signals=final.signals.join(shown.signals),
-            transitions=tuple(told),
-            rejected=rejected,
+            bars=(*(final.bars for final in finals), shown.bars, *(step.daily[0] for step in steps)),
+            volatility=(
+                *(final.volatility for final in finals),
+                shown.volatility,
+                *(step.daily[1] for step in steps),
+            ),
+            signals=reduce(Signals.join, [*(final.signals for final in finals), shown.signals]),
+            transitions=(*chain.from_iterable(step.transitions for step in steps), *told),
+            rejected=reduce(Rejected.join, [step.rejected for step in steps]),
+            unpriced=reduce(BarTable.join, [step.unpriced for step in steps]),
+            unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
         )
+
+    def _between_gaps(self, trades: Trades) -> list[Trades]:
+        """Return the trades in runs: a gap of a series that had one begins a run, for the state has room for one."""
+        gaps = np.flatnonzero(bar_rules.having(trades, bar_rules.GAP_CONDITION))
+        noted = {series for series, since in zip(self.state.series, self.state.gap.tolist(), strict=True) if since}
+        cuts = [0]
+        for row, code in zip(gaps.tolist(), trades.code[gaps].tolist(), strict=True):
+            if trades.series[code] in noted and row:
+                cuts.append(row)
+            noted.add(trades.series[code])
+        if len(cuts) == 1:
+            return [trades]
+        return [trades.take(slice(first, last)) for first, last in pairwise([*cuts, len(trades)])]
+
+    def _advance(self, trades: Trades) -> _Step:
+        series, source = self._series_of(trades)
+        watermark = self._advance_watermarks(trades, source)
+        reached = self._reached()
+        self._note_gaps(trades, series, watermark)
+        rejected = self._accept(trades, series, watermark, reached)
+        final, unpriced = self._advance_final(reached)
+        daily = self._advance_days(final, reached)
+        told = final_transitions(self.state, final, self._lateness_ms)
+        return _Step(final, daily, told, rejected, unpriced)
+
+    @property
+    def _lateness_ms(self) -> int:
+        return self.config.lateness_seconds * 1000
+
+    def _note_gaps(self, trades: Trades, series: Int64, watermark: Int64) -> None:
+        """Note of each series since when its source can see again."""
+        rows = np.flatnonzero(bar_rules.having(trades, bar_rules.GAP_CONDITION))
+        # What is final at the gap's arrival is told already, however the trades are cut.
+        since = np.clip(trades.event_time[rows], watermark[rows] - self._lateness_ms, watermark[rows])
+        self.state.gap[series[rows]] = since
 
     def _series_of(self, trades: Trades) -> tuple[Int64, tuple[str, ...]]:
         """Return each trade's series in the state, with room made for new ones, and the sources of them all."""
@@ -66,6 +124,7 @@ class Engine:
         occurring = [trades.series[code] for code in codes[np.argsort(first_row)]]
         fresh = [series for series in occurring if series not in known]
         add_series(self.state, fresh, [self.config.calendar_name(*series) for series in fresh])
+        minutes.make_room(self.state, self.config)
         known |= {series: len(known) + index for index, series in enumerate(fresh)}
         place = np.array([known.get(series, -1) for series in trades.series], np.int64)
         return place[trades.code] if len(trades) else np.empty(0, np.int64), tuple(s for s, _ in trades.series)
@@ -83,43 +142,84 @@ class Engine:
             self.state.watermarks[name] = int(watermark[rows[-1]])
         return watermark
 
-    def _accept(self, trades: Trades, series: Int64, watermark: Int64) -> Rejected:
-        """Add the acceptable trades to the bars that may still change; return the others."""
-        quotes = np.array([source in self.config.quote_sources for source, _ in trades.series], np.bool_)
-        quotes_allowed = quotes[trades.code] if len(trades) else np.empty(0, np.bool_)
-        reason = bar_rules.judge(trades, watermark, self.config.lateness_seconds * 1000, quotes_allowed)
-        is_mark = bar_rules.marks(trades)
-        taken = np.flatnonzero((reason == 0) & ~is_mark)
-        self.state.minute_bars = bar_rules.add_trades(
-            self.state.minute_bars, trades.take(taken), series[taken], watermark[taken]
+    def _accept(self, trades: Trades, series: Int64, watermark: Int64, reached: Int64) -> Rejected:
+        """Add the acceptable trades to the bars that may still change, hold the suspicious ones, return the others."""
+        effect = conditions.effects(trades, self.config.condition_tables)
+        reason = self._reasons(trades, watermark, effect)
+        is_trade = ~bar_rules.marks(trades)
+        rows = np.flatnonzero((reason == 0) & is_trade)
+        good = trades.take(rows)
+        enters = self._enter(good) & (effect[rows] == conditions.NONE)
+        sifted = filters.sift(
+            self.state.prints, good, series[rows], watermark[rows], enters, reached, self._lateness_ms
         )
-        rows = np.flatnonzero((reason != 0) & ~is_mark)
-        return Rejected(rows, reason[rows])
+        self._add(sifted.trades.take(sifted.taken), sifted.series[sifted.taken], sifted.watermark[sifted.taken])
+        self.state.minute_bars = _flagged(self.state.minute_bars, sifted.suspect)
+        outliers = Rejected(sifted.trades.take(sifted.outliers), np.full(len(sifted.outliers), OUTLIER, np.int8))
+        others = np.flatnonzero((reason != 0) & is_trade)
+        return _in_order(outliers.join(Rejected(trades.take(others), reason[others])))
+
+    def _reasons(self, trades: Trades, watermark: Int64, effect: conditions.Effects) -> npt.NDArray[np.int8]:
+        quoting = np.array([source in self.config.quote_sources for source, _ in trades.series], np.bool_)
+        quotes_allowed = quoting[trades.code] if len(trades) else np.empty(0, np.bool_)
+        reason = bar_rules.judge(trades, watermark, self._lateness_ms, quotes_allowed)
+        reason[(reason == 0) & (effect == conditions.DROPPED)] = bar_rules.CONDITION
+        return reason
+
+    def _enter(self, trades: Trades) -> Bool:
+        """Return which acceptable trades are prints that the filter judges."""
+        if not self.config.outlier_filter:
+            return np.zeros(len(trades), np.bool_)
+        # A quote samples the price once in a while, and a bar that is given by its extremes is no print.
+        return (trades.size > 0) & ~bar_rules.having(trades, OHLC_CONDITION)
+
+    def _add(self, trades: Trades, series: Int64, watermark: Int64) -> None:
+        tables = self.config.condition_tables
+        volume_only = conditions.effects(trades, tables) == conditions.VOLUME_ONLY if tables else None
+        self.state.minute_bars = bar_rules.add_trades(self.state.minute_bars, trades, series, watermark, volume_only)
 
     def _reached(self) -> Int64:
         """Return the watermark of each series."""
         return np.array([self.state.watermarks[source] for source, _ in self.state.series], np.int64)
 
-    def _advance_final(self, reached: Int64) -> Advanced:
+    def _advance_final(self, reached: Int64) -> tuple[Advanced, BarTable]:
+        """Advance over the bars that became final; return that, and the minutes that have no price and are no bars."""
         table = self.state.minute_bars
-        closed = table.start + MINUTE_MS + self.config.lateness_seconds * 1000 <= reached[table.series]
+        closed = table.start + MINUTE_MS + self._lateness_ms <= reached[table.series]
         self.state.minute_bars = table.take(~closed)
-        final = table.take(closed)
-        return minutes.advance(self.state, final, self.config, np.ones(len(final), np.bool_), final=True)
+        priced = table.trades > 0
+        final = table.take(closed & priced)
+        advanced = minutes.advance(self.state, final, self.config, np.ones(len(final), np.bool_), final=True)
+        return advanced, table.take(closed & ~priced)
 
     def _advance_days(self, final: Advanced, reached: Int64) -> tuple[Bars, Volatility]:
         days.collect(self.state, final.bars, final.session)
         return days.advance(self.state, days.take_closed(self.state, self.config, reached), self.config)
 
     def _preview(self, reached: Int64) -> tuple[Advanced, Bool]:
-        """Evaluate on a copy the bars that may still change; return that, and which of them are shown (provisional)."""
+        """Evaluate the bars that may still change; return that, and which of them are shown (provisional)."""
         table = self.state.minute_bars
+        table = _flagged(table.take(table.trades > 0), filters.suspect_bars(self.state.prints))
         complete = _is_complete(table, reached)
         # Up to the open bar of a series: what follows a bar whose close may still move says nothing sure.
         same = np.diff(table.series, prepend=-1) == 0
         follows = same & ~np.roll(table.start + MINUTE_MS <= reached[table.series], 1)
         table, complete = table.take(~follows), complete[~follows]
-        return minutes.advance(self.state.copy(), table, self.config, complete, final=False), complete
+        return minutes.advance(self.state, table, self.config, complete, final=False), complete
+
+
+def _flagged(table: BarTable, keys: Int64) -> BarTable:
+    """Return the table with those of some bars that are there flagged for their suspicious prints."""
+    if not len(keys):
+        return table
+    flags = np.where(np.isin(table.key, keys), table.flags | FLAG_SUSPECT_PRINTS, table.flags)
+    return replace(table, flags=flags)
+
+
+def _in_order(rejected: Rejected) -> Rejected:
+    """Return the trades in order of arrival."""
+    order = np.argsort(rejected.trades.offset, kind="stable")
+    return Rejected(rejected.trades.take(order).compact(), rejected.reason[order])
 
 
 def _is_complete(table: BarTable, reached: Int64) -> Bool:

@@ -8,12 +8,23 @@ import numpy.typing as npt
 
 from volwatch.analytics import detector
 from volwatch.analytics.bars import FLAG_OHLC, BarTable
-from volwatch.analytics.calendars import MINUTE_MS, REGULAR, Placement
+from volwatch.analytics.calendars import MINUTE_MS, REGULAR, Placement, session_of_chain
+from volwatch.analytics.charts import CUSUM_LIMIT, LEE_MYKLAND_LIMIT
 from volwatch.analytics.config import EngineConfig, min_obs
 from volwatch.analytics.groups import Groups, grouped
 from volwatch.analytics.history import Line, line
-from volwatch.analytics.results import FLAG_JUMP, FLAG_REOPEN, FLAG_SOURCE_GAP, Bars, Signals, Volatility, joined
-from volwatch.analytics.state import MINUTE_TERMS, EngineState
+from volwatch.analytics.placing import Placed, placed
+from volwatch.analytics.results import (
+    FLAG_CUSUM,
+    FLAG_JUMP,
+    FLAG_REOPEN,
+    FLAG_SOURCE_GAP,
+    Bars,
+    Signals,
+    Volatility,
+    joined,
+)
+from volwatch.analytics.state import MINUTE_TERMS, EngineState, add_weekly
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import (
     DEFINED,
@@ -27,17 +38,15 @@ from volwatch.analytics.volatility import (
     variances,
 )
 from volwatch.analytics.walk import Episodes, Row, walk
+from volwatch.analytics.weekly import open_hours
 from volwatch.analytics.windows import reach
 
 SPACING_BARS = 60
 HALT_SECONDS = 300.0
 HALT_SPACINGS = 20.0
-JUMP_SIGMAS = 5.0
-"""A move of more than so many local standard deviations is flagged (in the manner of Lee & Mykland 2008)."""
 
 _MOST_ROWS = 400_000  # larger columns cost more in pages of memory than in arithmetic
 _ROWS_AT_ONCE = 16_384
-_MOST_MINUTES_A_BAR = 4  # above it a table of all minutes costs more than placing each bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     final : bool
         Whether the bars can no longer change.
     """
+    if len(table):
+        make_room(state, config)
     groups = grouped(table.series)
     parts = [_advance(state, table.take(rows), config, complete[rows], final) for rows, _ in groups.parts(_MOST_ROWS)]
     if len(parts) == 1:
@@ -72,14 +83,22 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     return joined([replace(part, regular=part.regular + rows) for part, rows in zip(parts, before, strict=False)])
 
 
+def make_room(state: EngineState, config: EngineConfig) -> None:
+    """Make room for the weekly profiles of new series whose market is open around the clock."""
+    fresh = state.calendars[len(state.weekly_row) :]
+    if fresh:
+        add_weekly(state, [open_hours(name) if config.calendar(name).continuous else 0 for name in fresh])
+
+
 def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
     series, start = table.series, table.start
-    place, continuous = _place(state, series, start, config)
+    bars = placed(state.calendars, series, start, config)
+    place = bars.place
     regular = np.flatnonzero(place.label == REGULAR)
     if len(regular) < len(table):
-        followed = table.take(regular), start[regular], _take(place, regular), continuous[regular]
+        followed = table.take(regular), start[regular], bars.take(regular)
     else:
-        followed = table, start, place, continuous
+        followed = table, start, bars
     row = _follow(state, grouped(series[regular]), *followed, final)
     measured = _measure(state, row, config, final)
     ewma, signals, episodes = walk(
@@ -87,7 +106,7 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     )
     return Advanced(
         bars=_bars(
-            table, place, regular, row, measured.log_return, _jumps(measured, signals, complete[regular]), final
+            table, place, regular, row, measured.log_return, _flags(row, measured, signals, complete[regular]), final
         ),
         session=place.session,
         regular=regular,
@@ -98,66 +117,30 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     )
 
 
-def _place(state: EngineState, series: Int64, start: Int64, config: EngineConfig) -> tuple[Placement, Bool]:
-    """Return the sessions of bars of many calendars, and whether each bar's market never closes."""
-    names = sorted(set(state.calendars))
-    if len(names) == 1:
-        whole = _placed(start, config, names[0])
-        return whole, np.full(len(start), config.calendar(names[0]).continuous)
-    calendar = np.array([names.index(name) for name in state.calendars], np.int64)[series]
-    n = len(start)
-    whole = Placement(np.zeros(n, np.int8), *(np.zeros(n, np.int64) for _ in range(4)))
-    continuous = np.zeros(n, np.bool_)
-    for index, name in enumerate(names):
-        rows = np.flatnonzero(calendar == index)
-        part = _placed(start[rows], config, name)
-        for field in _PLACEMENT:
-            getattr(whole, field)[rows] = getattr(part, field)
-        continuous[rows] = config.calendar(name).continuous
-    return whole, continuous
-
-
-_PLACEMENT = ("label", "session", "chain", "minute", "minutes_left")
-
-
-def _placed(start: Int64, config: EngineConfig, name: str) -> Placement:
-    """Return the sessions of bars of one calendar: of each minute once, where many bars share few minutes."""
-    calendar = config.calendar(name)
-    if not len(start):
-        return calendar.place(start)
-    first, last = int(start.min()), int(start.max())
-    if (last - first) // MINUTE_MS >= _MOST_MINUTES_A_BAR * len(start):
-        return calendar.place(start)
-    return _take(calendar.place(np.arange(first, last + 1, MINUTE_MS)), (start - first) // MINUTE_MS)
-
-
-def _take(place: Placement, rows: Int64) -> Placement:
-    return Placement(*(getattr(place, field)[rows] for field in _PLACEMENT))
-
-
 def _follow(
     state: EngineState,
     groups: Groups,
     table: BarTable,
     start: Int64,
-    place: Placement,
-    continuous: Bool,
+    bars: Placed,
     final: bool,
 ) -> Row:
     """Join each regular bar to the one before it; the state's last bar moves on if they are final."""
     chain, series = state.minutes, groups.series
     before_close = groups.before(table.close, chain.close[series])
     before_start = groups.before(start, chain.start[series])
-    begins = (before_start < 0) | (groups.before(place.chain, chain.id[series]) != place.chain)
+    before_chain, now = groups.before(bars.place.chain, chain.id[series]), bars.place.chain
+    begins = (before_start < 0) | (before_chain != now)
+    turns = begins & (session_of_chain(before_chain) != bars.place.session)
     elapsed = np.where(begins, 1, (start - before_start) // MINUTE_MS)
     reopen = ~begins & _halted_before(state, groups, table.trades, elapsed, final)
     gap = _after_gap(state.gap[series], groups, start, before_start)
     if final:
         chain.close[series] = table.close[groups.last]
         chain.start[series] = start[groups.last]
-        chain.id[series] = place.chain[groups.last]
+        chain.id[series] = now[groups.last]
     previous = np.where(begins, np.nan, before_close)
-    return Row(groups, table, start, place, continuous, begins, previous, elapsed, reopen & ~gap, gap)
+    return Row(groups, table, start, bars, begins, turns, previous, elapsed, reopen & ~gap, gap)
 
 
 def _after_gap(gap: Int64, groups: Groups, start: Int64, before_start: Int64) -> Bool:
@@ -205,7 +188,7 @@ def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) ->
         measured.log_return[rows] = terms.log_return
         reference = np.where(row.begins[rows], table.open, previous)
         measured.log_range[rows] = detector.true_log_range(table.high, table.low, reference, terms.elapsed)
-        chain = row.place.chain[rows].astype(np.float64)
+        chain = row.placed.place.chain[rows].astype(np.float64)
         held = line(state.minutes.history, groups, _history_rows(table, chain, terms), counts[rows])
         if final:
             held.keep(state.minutes.history, groups)
@@ -237,21 +220,24 @@ def _windowed(held: Line, chain: Float64, width: int) -> Iterator[tuple[Float64,
         yield values, n_obs, null_reason(name, values, n_obs, min_obs(width), enough)
 
 
-def _jumps(measured: _Measured, signals: Signals, complete: Bool) -> Bool:
-    """Return the bars whose move is many times the local volatility."""
+def _flags(row: Row, measured: _Measured, signals: Signals, complete: Bool) -> Int64:
+    """Return the flags that a bar has from its neighbours and from the secondary channels."""
     local = np.exp(signals.expected_log_range - detector.LOG_RANGE_OF_VOLATILITY)
-    return complete & ~np.isnan(signals.statistic) & (np.abs(measured.log_return) > JUMP_SIGMAS * local)
+    warm = complete & ~np.isnan(signals.statistic)
+    jump = warm & (np.abs(measured.log_return) > LEE_MYKLAND_LIMIT * local)
+    cusum = warm & (signals.cusum > CUSUM_LIMIT)
+    return FLAG_REOPEN * row.reopen + FLAG_SOURCE_GAP * row.gap + FLAG_JUMP * jump + FLAG_CUSUM * cusum
 
 
 def _bars(
-    table: BarTable, place: Placement, regular: Int64, row: Row, returns: Float64, jumps: Bool, final: bool
+    table: BarTable, place: Placement, regular: Int64, row: Row, returns: Float64, told: Int64, final: bool
 ) -> Bars:
     n = len(table)
     log_return, elapsed = np.full(n, np.nan), np.ones(n, np.int64)
     log_return[regular] = returns
     elapsed[regular] = row.elapsed
     flags = table.flags.copy()
-    flags[regular] |= FLAG_REOPEN * row.reopen | FLAG_SOURCE_GAP * row.gap | FLAG_JUMP * jumps
+    flags[regular] |= told
     return Bars(60, replace(table, flags=flags), place.label, log_return, elapsed, np.full(n, final))
 
 

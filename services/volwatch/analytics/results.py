@@ -23,8 +23,18 @@ FLAG_CORPORATE_ACTION = 16
 """The open stands to the close before as after a split: that return is in no window."""
 FLAG_JUMP = 32
 """The move is many times the local volatility. A flag, no alarm."""
+FLAG_CUSUM = 64
+"""The CUSUM chart on z is past its limit. A flag, no alarm."""
 
-FLAG_NAMES = {1: "ohlc", 2: "reopen", 4: "suspect_prints", 8: "source_gap", 16: "corporate_action", 32: "jump"}
+FLAG_NAMES = {
+    1: "ohlc",
+    2: "reopen",
+    4: "suspect_prints",
+    8: "source_gap",
+    16: "corporate_action",
+    32: "jump",
+    64: "cusum",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ _VOLATILITY_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The detector's statistic of bars of shape (n,); NaN in warm-up."""
+    """The detector's statistic of bars of shape (n,); NaN in warm-up, the CUSUM chart 0."""
 
     series: Int64
     start: Int64
@@ -97,6 +107,7 @@ class Signals:
     z: Float64
     log_range: Float64
     expected_log_range: Float64
+    cusum: Float64
     final: Bool
     revision: Int64
 

@@ -15,6 +15,7 @@ from volwatch.analytics.detector import DetectorState
 from volwatch.analytics.filters import Prints
 from volwatch.analytics.history import History, new_history
 from volwatch.analytics.trades import Float64, Int64, Series
+from volwatch.analytics.weekly import Weekly, new_weekly
 
 VERSION = "2"
 """Of the algorithm and of this layout: a state of another version is not restored."""
@@ -84,6 +85,8 @@ class EngineState:
     """All that the engine remembers of one partition.
 
     ``gap`` is, for each series, when its source could see again after it could not, epoch ms; 0 where that never was.
+    ``weekly_row`` is the place of each series in ``weekly``, -1 for one of a market that closes; a series that is not
+    in it yet has seen no bar.
     """
 
     series: list[Series]
@@ -98,6 +101,8 @@ class EngineState:
     spacing: History
     detector: DetectorState
     season: Season
+    weekly: Weekly
+    weekly_row: Int64
     shown: dict[int, Shown]
 
     def copy(self) -> "EngineState":
@@ -125,6 +130,8 @@ def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> E
             np.empty(0, np.int64),
             np.empty((0, seasonality.BINS)),
         ),
+        weekly=new_weekly(np.empty(0, np.int64)),
+        weekly_row=np.empty(0, np.int64),
         shown={},
     )
 
@@ -161,6 +168,20 @@ def add_series(state: EngineState, series: list[Series], calendars: list[str]) -
     season.past = np.concatenate([season.past, np.full((more, *season.past.shape[1:]), np.nan)])
     season.days = np.append(season.days, np.zeros(more, np.int64))
     season.profile = np.concatenate([season.profile, np.tile(seasonality.prior(), (more, 1))])
+
+
+def add_weekly(state: EngineState, open_hours: list[int]) -> None:
+    """Make room for the weekly profiles of series that are not in ``weekly_row`` yet.
+
+    Parameters
+    ----------
+    open_hours : list of int
+        Hours of a week in which the market of each such series is open; 0 for one that closes every day.
+    """
+    hours = np.array(open_hours, np.int64)
+    places = len(state.weekly.week) + np.cumsum(hours > 0) - 1
+    state.weekly_row = np.append(state.weekly_row, np.where(hours > 0, places, -1))
+    state.weekly.grow(hours[hours > 0])
 
 
 def save(state: EngineState) -> bytes:
@@ -202,6 +223,8 @@ def restore(data: bytes) -> EngineState:
         spacing=History(SPACING_TERMS, parts["histories"]["spacing"]),
         detector=DetectorState(**parts["detector"]),
         season=Season(**parts["season"]),
+        weekly=Weekly(**parts["weekly"]),
+        weekly_row=parts["marks"]["weekly_row"],
         shown={int(key): Shown(*values) for key, values in facts["shown"].items()},
     )
 
@@ -218,7 +241,8 @@ def _array_parts(state: EngineState) -> dict[str, dict[str, npt.NDArray[Any]]]:
         "days": columns(state.days, chain),
         "histories": {name: held.values for name, held in _histories(state).items()},
         "detector": columns(state.detector, [column.name for column in fields(DetectorState)]),
-        "marks": {"gap": state.gap},
+        "weekly": columns(state.weekly, [column.name for column in fields(Weekly)]),
+        "marks": {"gap": state.gap, "weekly_row": state.weekly_row},
         "prints": filters.as_arrays(state.prints),
         "season": columns(state.season, [column.name for column in fields(Season)]),
     }

@@ -1,8 +1,8 @@
 """Trades as columns: the engine's input. Row order is the order of arrival (Kafka offsets)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ Bool = npt.NDArray[np.bool_]
 
 Series = tuple[str, str]
 """A series is (source, symbol)."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,20 @@ class Trades:
             condition_code=self.condition_code[rows],
             offset=self.offset[rows],
         )
+
+    def compact(self) -> "Trades":
+        """Return the same trades with only the series and the sets of conditions that occur, by their first."""
+        series, code = _occurring(self.series, self.code)
+        conditions, condition_code = _occurring(self.conditions, self.condition_code)
+        return replace(self, series=series, code=code, conditions=conditions, condition_code=condition_code)
+
+
+def _occurring(vocabulary: tuple[_T, ...], codes: Int32) -> tuple[tuple[_T, ...], Int32]:
+    occurring, first_row = np.unique(codes, return_index=True)
+    occurring = occurring[np.argsort(first_row)]
+    place = np.zeros(len(vocabulary), np.int32)
+    place[occurring] = np.arange(len(occurring))
+    return tuple(vocabulary[code] for code in occurring), place[codes]
 
 
 def no_trades() -> Trades:

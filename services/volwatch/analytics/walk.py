@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volwatch.analytics import detector, lifecycle, season
+from volwatch.analytics import detector, lifecycle, season, weekly
 from volwatch.analytics.bars import BarTable
-from volwatch.analytics.calendars import Placement
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.detector import Observation
 from volwatch.analytics.groups import Groups
 from volwatch.analytics.lifecycle import Episode
+from volwatch.analytics.placing import Placed
 from volwatch.analytics.recurrence import linear
 from volwatch.analytics.results import Signals
+from volwatch.analytics.season import Usual
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.weekly import Weekly
 
 LONGEST_GAP_BARS = 10
 """A bar that comes after more than so many without a trade says little of its own minute: it teaches no baseline."""
@@ -43,6 +45,7 @@ class Row:
     Attributes
     ----------
     begins : the first bar of a chain.
+    turns : the first bar of a session.
     elapsed : bars since the previous close.
     reopen : the first bar after a halt.
     gap : the first bar after its source could see nothing.
@@ -51,9 +54,9 @@ class Row:
     groups: Groups
     table: BarTable
     start: Int64
-    place: Placement
-    continuous: Bool
+    placed: Placed
     begins: Bool
+    turns: Bool
     previous_close: Float64
     elapsed: Int64
     reopen: Bool
@@ -78,23 +81,13 @@ def walk(
     groups, series = row.groups, row.groups.series
     ewma = _ewma(state, row, log_return, config, final)
     blind = row.gap | (~row.reopen & (row.elapsed > LONGEST_GAP_BARS))
-    seasons = state.season.take(series)
-    usual = season.follow(
-        seasons,
-        groups,
-        row.place,
-        ~row.continuous,
-        row.begins,
-        ~(row.reopen | blind),
-        log_range,
-    )
+    usual = _usual(state, row, ~(row.reopen | blind), log_range, final)
     move = np.where(complete, np.abs(log_return), 0.0)
     bar = Observation(row.start, log_range, usual.profile, move, row.table.trades, row.begins, row.reopen, blind)
     judged, verdict = detector.observe(state.detector.take(series), groups, bar)
     judged, steps = lifecycle.follow(judged, groups, bar, verdict, config.enter)
     if final:
         state.detector.put(series, judged)
-        state.season.put(series, seasons)
     signals = Signals(
         series=series[groups.slot],
         start=row.start,
@@ -102,6 +95,7 @@ def walk(
         z=verdict.z,
         log_range=log_range,
         expected_log_range=verdict.expected,
+        cusum=verdict.cusum,
         final=np.full(groups.rows, final),
         revision=row.table.revision,
     )
@@ -116,6 +110,32 @@ def walk(
         profile_days=usual.days,
     )
     return ewma, signals, episodes
+
+
+def _usual(state: EngineState, row: Row, learns: Bool, log_range: Float64, final: bool) -> Usual:
+    """Return what is usual at each bar: by the time of day, or of the week where a market is open around the clock."""
+    series, place = row.groups.series, row.placed.place
+    seasons = state.season.take(series)
+    usual = season.follow(seasons, row.groups, row.placed, row.turns, learns, log_range)
+    if final:
+        state.season.put(series, seasons)
+    bars = np.flatnonzero(row.placed.continuous)
+    if len(bars):
+        rows = state.weekly_row[series][row.groups.slot[bars]]
+        session, minute = place.session[bars], place.minute[bars]
+        held, rows = _week_to_follow(state.weekly, rows, session, final)
+        usual.profile[bars], usual.days[bars] = weekly.follow(
+            held, rows, session, minute, log_range[bars], learns[bars] & final
+        )
+    return usual
+
+
+def _week_to_follow(held: Weekly, rows: Int64, session: Int64, final: bool) -> tuple[Weekly, Int64]:
+    """Return what may be moved on, and the rows in it: a copy where bars that may still change begin a new week."""
+    if final or (weekly.week_of(session) <= held.week[rows]).all():
+        return held, rows
+    some, place = np.unique(rows, return_inverse=True)
+    return held.take(some), place
 
 
 def _ewma(

@@ -9,28 +9,32 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
-from volwatch.analytics.bars import REASONS, marks
+from volwatch.analytics.bars import marks
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
-from volwatch.analytics.results import Rejected, Result
+from volwatch.analytics.results import Result
+from volwatch.analytics.standing import standings
 from volwatch.analytics.state import VERSION, restore, save
-from volwatch.analytics.trades import Trades, concatenate, no_trades
+from volwatch.analytics.trades import Int64, Trades, concatenate, no_trades
 from volwatch.errors import BadObject
+from volwatch.pipeline.configuration import engine_config
 from volwatch.pipeline.listing import Plan, missing_offsets, take, unloaded
+from volwatch.pipeline.quarantine import quarantined
 from volwatch.rawzone.decode import RawRows, decode_object
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
-from volwatch.trade import encode
 from volwatch.warehouse import writer
 from volwatch.warehouse.alert_writer import write_transitions
 from volwatch.warehouse.frames import bars_frame, signals_frame, volatility_frame
-from volwatch.warehouse.writer import LoadedObject, Position, QuarantinedTrade, Run
+from volwatch.warehouse.standing_writer import write_standings
+from volwatch.warehouse.writer import LoadedObject, Position, Run
 
 _log = structlog.get_logger()
 
@@ -95,11 +99,7 @@ def _transaction(cursor: Cursor, rawzone: Rawzone, settings: PipelineSettings, s
     if not writer.try_lock(cursor):
         return Report(busy=True)
     positions = writer.positions(cursor)
-    config = EngineConfig(
-        enter=settings.alert_enter,
-        risk_free_rate=settings.risk_free_rate,
-        calendar_names=writer.watchlist(cursor),
-    )
+    config = engine_config(settings, writer.watchlist(cursor))
     plan = unloaded(rawzone, positions)
     report, left = Report(), 0
     for partition, objects in sorted(plan.objects.items()):
@@ -130,10 +130,11 @@ def _load_partition(
     engine = Engine(config, restore(saved) if saved is not None else None)
     trades = concatenate([load.trades for load in loads])
     result = engine.process(trades)
-    written = _write_result(cursor, partition, loads, result, config)
+    written = _write_result(cursor, rawzone, partition, loads, result, config)
     reached = max(start, *(key.last_offset + 1 for key in objects))
     gaps = (position.gaps if position is not None else 0) + missing_offsets(objects, start)
     writer.write_position(cursor, partition, Position(reached, max(key.hour for key in objects), gaps))
+    write_standings(cursor, engine.state.series, standings(engine.state, config))
     state = save(engine.state)
     newest = max(engine.state.watermarks.values(), default=0)
     writer.write_engine_state(
@@ -173,13 +174,19 @@ def _read(rawzone: Rawzone, objects: list[ObjectKey], start: int) -> list[_Load]
     return loads
 
 
-def _write_result(cursor: Cursor, partition: int, loads: list[_Load], result: Result, config: EngineConfig) -> Report:
-    rejected = _write_loads(cursor, partition, loads, result.rejected)
+def _write_result(
+    cursor: Cursor, rawzone: Rawzone, partition: int, loads: list[_Load], result: Result, config: EngineConfig
+) -> Report:
+    read = [load.raw for load in loads if load.raw is not None]
+    rejected = quarantined(cursor, rawzone, partition, read, result.rejected)
+    writer.write_quarantine(cursor, rejected)
+    _write_loads(cursor, partition, loads, result.rejected.trades.offset)
+    _log_conditions(partition, result)
     bars = pd.concat([bars_frame(result, part, partition) for part in result.bars])
     volatility = pd.concat([volatility_frame(result, part) for part in result.volatility])
     writer.write_frame(cursor, "stock_signals", signals_frame(result, result.signals, config.enter))
     return Report(
-        rows_rejected=rejected,
+        rows_rejected=len(rejected),
         bars=writer.write_frame(cursor, "stock_prices", bars),
         volatility=writer.write_frame(cursor, "stock_volatility", volatility),
         alerts=write_transitions(
@@ -188,16 +195,17 @@ def _write_result(cursor: Cursor, partition: int, loads: list[_Load], result: Re
     )
 
 
-def _write_loads(cursor: Cursor, partition: int, loads: list[_Load], rejected: Rejected) -> int:
-    """Enter the objects into the ledger, and their rejected trades into quarantine; return how many of these."""
-    ends = np.cumsum([len(load.trades) for load in loads])
-    owner = np.searchsorted(ends, rejected.rows, side="right")
-    counts = np.bincount(owner, minlength=len(loads))
-    trades = [
-        _quarantined(loads[index], int(row - ends[index] + len(loads[index].trades)), int(reason))
-        for index, row, reason in zip(owner.tolist(), rejected.rows.tolist(), rejected.reason.tolist(), strict=True)
-    ]
-    writer.write_quarantine(cursor, trades)
+def _log_conditions(partition: int, result: Result) -> None:
+    if result.unknown_conditions:
+        _log.warning("conditions_unknown", partition=partition, trades=dict(result.unknown_conditions))
+    if len(result.unpriced):
+        volume = float(result.unpriced.volume.sum())
+        _log.info("volume_without_price", partition=partition, minutes=len(result.unpriced), volume=volume)
+
+
+def _write_loads(cursor: Cursor, partition: int, loads: list[_Load], offset: Int64) -> None:
+    """Enter the objects into the ledger, with how many of the rejected trades of some offsets each answers for."""
+    counts = np.bincount(_owners(loads, offset), minlength=len(loads))
     writer.write_objects(
         cursor,
         [
@@ -214,16 +222,21 @@ def _write_loads(cursor: Cursor, partition: int, loads: list[_Load], rejected: R
             for load, count in zip(loads, counts, strict=True)
         ],
     )
-    return len(trades)
 
 
-def _quarantined(load: _Load, row: int, reason: int) -> QuarantinedTrade:
-    assert load.raw is not None  # noqa: S101 - an object that could not be read has no rows to reject
-    record = load.raw.record(load.skipped + row)
-    offset = int(load.trades.offset[row])
-    return QuarantinedTrade(
-        load.raw.partition, offset, record.source, record.symbol, REASONS[reason], encode(record).decode()
-    )
+def _owners(loads: list[_Load], offset: Int64) -> npt.NDArray[np.intp]:
+    """Return the load that counts each rejected trade: the one that it came with, if that is one of these.
+
+    A print that was held since an earlier run is counted with the first load that has rows, for the ledger is never
+    rewritten: so the rejected rows of all objects together are the rows of quarantine.
+    """
+    ends = np.cumsum([len(load.trades) for load in loads])
+    loaded = np.concatenate([load.trades.offset for load in loads])
+    if not len(loaded):
+        return np.empty(0, np.intp)
+    row = np.searchsorted(loaded, offset)
+    row[row == len(loaded)] = 0
+    return np.searchsorted(ends, np.where(loaded[row] == offset, row, 0), side="right")
 
 
 def _time(epoch_ms: int) -> datetime:

@@ -1,7 +1,7 @@
-"""Writes the steps in the lives of alerts: one row per alert, one audit row per step."""
+"""Writes the steps in the lives of alerts: one row per alert, one audit row per step; then those of whole markets."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import Json
@@ -10,9 +10,14 @@ from volwatch.alerts import alert_id, explain
 from volwatch.analytics import detector
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.results import Facts, Transition
+from volwatch.warehouse.market_reader import Since
+from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.writer import objects_with
 
 ACTOR = "pipeline"
+
+_UNSETTLED = timedelta(minutes=10)
+"""How far before a watermark bars may still change: beyond any lateness."""
 
 _OPEN = """
 INSERT INTO stock_alerts (alert_id, source, symbol, kind, detector, detector_version, onset_bar, state, severity,
@@ -37,7 +42,10 @@ UPDATE stock_alerts SET state = 'CLOSED', severity = %(severity)s, statistic = %
 WHERE alert_id = %(alert_id)s
 """
 
-_RETRACT = "UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(closed_at)s WHERE alert_id = %(alert_id)s"
+_RETRACT = """
+UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(closed_at)s, market_alert_id = NULL
+WHERE alert_id = %(alert_id)s
+"""
 
 _EVENT = """
 INSERT INTO alert_events (alert_id, event, severity, bar_start, actor)
@@ -49,7 +57,11 @@ ON CONFLICT (alert_id, event, severity, bar_start) WHERE bar_start IS NOT NULL D
 def write_transitions(
     cursor: Cursor, steps: Sequence[Transition], *, partition: int, threshold: float, config_hash: str
 ) -> int:
-    """Apply steps in their order; return how many alerts were opened for the first time."""
+    """Apply steps in their order, then what follows for markets; return how many alerts were opened for the first time.
+
+    To be called before the new state of the partition's engine is written: the old one tells since when bars may have
+    changed.
+    """
     opened = 0
     for step in steps:
         identity = {"alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset))}
@@ -67,7 +79,20 @@ def write_transitions(
         else:
             cursor.execute(_RETRACT, identity | {"closed_at": _time(step.watermark)})
         _write_event(cursor, step, identity, step.state)
-    return opened
+    return opened + write_market_alerts(cursor, _since(cursor, partition, steps), config_hash)
+
+
+def _since(cursor: Cursor, partition: int, steps: Sequence[Transition]) -> Since:
+    """Return since when bars of a partition, and alerts by the steps, may have changed."""
+    cursor.execute("SELECT watermark FROM engine_state WHERE kafka_partition = %s", (partition,))
+    row = cursor.fetchone()
+    bars = row[0] - _UNSETTLED if row is not None and row[0] is not None else datetime(1970, 1, 2, tzinfo=UTC)
+    onsets: dict[str, datetime] = {}
+    for step in steps:
+        if step.state in ("OPEN", "RETRACTED"):
+            onset = _time(step.onset)
+            onsets[step.source] = min(onset, onsets.get(step.source, onset))
+    return Since(bars, onsets)
 
 
 def _write_opening(cursor: Cursor, step: Transition, identity: dict[str, str], *, fresh: bool) -> int:

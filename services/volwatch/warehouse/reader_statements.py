@@ -134,7 +134,7 @@ LIMIT %(limit)s"""
 ALERTS = """
 SELECT
     alert_id::text, onset_bar, source, symbol, kind, state, severity, confirmed, statistic, threshold, sentence,
-    closed_at, acknowledged_by, acknowledged_at, note
+    closed_at, acknowledged_by, acknowledged_at, note, market_alert_id::text
 FROM stock_alerts
 WHERE (%(states)s::text[] = '{}' OR state = ANY(%(states)s))
     AND (%(severities)s::text[] = '{}' OR severity = ANY(%(severities)s))

@@ -30,7 +30,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class LoadedObject:
-    """A ledger entry: an object of the raw zone and what was taken from it; ``fault`` is why it could not be read."""
+    """A ledger entry: an object of the raw zone and what was taken from it; ``fault`` is why it could not be read.
+
+    ``rows_rejected`` are the trades that went to quarantine when it was loaded: its own, and prints of objects before
+    it that were held until then.
+    """
 
     object_key: str
     partition: int
@@ -57,7 +61,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedTrade:
-    """A trade that was not taken, and why."""
+    """A trade that was not taken, and why; ``record`` is the whole record as it stands on Kafka."""
 
     partition: int
     offset: int

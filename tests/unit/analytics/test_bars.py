@@ -1,7 +1,7 @@
 """Acceptance at its exact limits, and the folding of prints into bars against a naive one."""
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -19,6 +19,7 @@ from volwatch.analytics.bars import (
     distinct,
     empty_table,
     judge,
+    marks,
     merge,
 )
 from volwatch.analytics.trades import Trades
@@ -145,6 +146,7 @@ def test_a_bar_by_hand() -> None:
         "last_offset": [2],
         "revision": [0],
         "flags": [0],
+        "priced_volume": [4.0],
     }
     assert table.vwap.tolist() == [10.25]
 
@@ -280,6 +282,63 @@ def test_bars_of_two_series_stay_apart_and_in_order() -> None:
     trades = prints((START_MS, 1.0, 1.0), (START_MS, 2.0, 1.0), (BAR_END_MS, 3.0, 1.0))
     table = add_trades(empty_table(), trades, np.array([1, 0, 1]), np.full(3, START_MS))
     assert (table.series.tolist(), table.close.tolist()) == ([0, 1, 1], [2.0, 1.0, 3.0])
+
+
+def unpriced(rows: Iterable[Print], table: BarTable | None = None, watermark: int = START_MS) -> BarTable:
+    """Return the table with prints added that make volume and no price."""
+    trades = prints(*rows, first_offset=50)
+    n = len(trades)
+    return add_trades(
+        table or empty_table(), trades, np.zeros(n, np.int64), np.full(n, watermark), np.ones(n, np.bool_)
+    )
+
+
+def test_volume_alone_changes_the_volume_the_offsets_and_the_revision() -> None:
+    before = table_of([(START_MS + 10, 10.0, 2.0), (START_MS + 20, 12.0, 2.0)])
+    after = unpriced([(START_MS, 99.0, 6.0), (START_MS + 30, 1.0, 1.0)], before, watermark=BAR_END_MS + 5_000)
+    changed = {name for name, column in bits(after).items() if column != bits(before)[name]}
+    assert changed == {"volume", "last_offset", "revision"}
+    assert (after.volume.tolist(), after.priced_volume.tolist(), after.vwap.tolist()) == ([11.0], [4.0], [11.0])
+
+
+def test_volume_that_comes_before_the_first_price_leaves_no_trace_in_it() -> None:
+    row = (START_MS + 10, 10.0, 2.0)
+    table = table_of([row], unpriced([(START_MS, 99.0, 6.0)]))
+    priced = bits(table_of([row]))
+    same = {name for name, column in bits(table).items() if column == priced[name]}
+    assert same == {column.name for column in fields(BarTable)} - {"volume", "last_offset"}
+
+
+def test_a_row_of_volume_alone_has_no_trade_and_no_vwap() -> None:
+    table = unpriced([(START_MS, 99.0, 6.0)])
+    assert (table.trades.tolist(), table.volume.tolist()) == ([0], [6.0])
+    assert np.isnan([*table.vwap, *table.open, *table.close]).all()
+
+
+@settings(max_examples=60)
+@given(rows=PRINTS, without=PRINTS, data=st.data())
+def test_the_vwap_stays_within_the_bar_whatever_volume_is_added(
+    rows: list[Print], without: list[Print], data: st.DataObject
+) -> None:
+    """And it is that of the prices alone, to the last bit, wherever the volume comes between them."""
+    whole = prints(*rows, *without)
+    order = np.array(data.draw(st.permutations(range(len(whole)))), np.intp)
+    order = np.sort(order[: len(rows)]) if data.draw(st.booleans()) else order
+    shuffled, alone = whole.take(order), order >= len(rows)
+    zero = np.zeros(len(shuffled), np.int64)
+    table = add_trades(empty_table(), shuffled, zero, zero, alone)
+    kept = np.flatnonzero(~alone)
+    expected = add_trades(empty_table(), shuffled.take(kept), zero[kept], zero[kept])
+    table = table.take(table.trades > 0)
+    assert table.vwap.tobytes() == expected.vwap.tobytes()
+    traded = table.priced_volume > 0
+    assert ((table.vwap >= table.low) & (table.vwap <= table.high))[traded].all()
+
+
+@pytest.mark.parametrize(("codes", "is_mark"), [((), False), (("12",), False), (("mark",), True), (("1", "gap"), True)])
+def test_marks_and_gaps_are_no_trades(codes: tuple[str, ...], is_mark: bool) -> None:
+    record = replace(prints((START_MS, 1.0, 1.0)), conditions=(codes,))
+    assert marks(record).tolist() == [is_mark]
 
 
 def test_joining_two_parts_restores_the_table() -> None:

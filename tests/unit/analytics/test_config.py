@@ -15,6 +15,8 @@ OTHER = {
     "enter": 4.0,
     "risk_free_rate": 0.03,
     "quote_sources": (),
+    "outlier_filter": False,
+    "condition_tables": {"feed": "sip"},
     "calendar_names": {"BTC": "24/7"},
     "calendars": {"mine": calendar_named("24/7")},
 }

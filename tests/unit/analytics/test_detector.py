@@ -303,3 +303,14 @@ def judge_some(
     whole = state.take(np.arange(len(state.bars)))
     whole.put(who, after)
     return whole, said
+
+
+def test_the_cusum_chart_adds_what_exceeds_its_reference_and_forgets_at_the_open() -> None:
+    """Two bars of z = 3 make 2·(3 − 1.5), less what the first taught; a calm bar takes its reference off."""
+    seen = watched().see(bar_at(3.0))
+    assert seen.state.cusum.tolist() == [pytest.approx(1.5, rel=1e-9)]
+    assert seen.see(bar_at(0.0)).state.cusum.tolist() == [0.0]
+    after = watched(cusum=9.0).see(replace(bar_at(2.5), begins=np.array([True])))
+    assert after.state.cusum.tolist() == [pytest.approx(1.0, rel=1e-9)]
+    still = watched(cusum=9.0).see(one_bar(CALM_RANGE + 5.0, reopen=True))
+    assert still.state.cusum.tolist() == [9.0]

@@ -16,6 +16,8 @@ from volwatch.analytics.results import Transition
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.trades import Trades, concatenate
 
+# Four prints a minute that swing as they like are not what the filter of bad prints is for.
+CONFIG = EngineConfig(outlier_filter=False)
 SERIES = (("simulator", "A"), ("simulator", "B"))
 WARM_MINUTES = 66
 CALM = float(np.exp(noise(0, 1, scale=0.0)[0]))
@@ -62,12 +64,12 @@ class Warm:
         self._state = state
 
     def engine(self) -> Engine:
-        return Engine(EngineConfig(), self._state.copy())
+        return Engine(CONFIG, self._state.copy())
 
 
 @pytest.fixture(scope="module")
 def warm() -> Warm:
-    engine = Engine(EngineConfig())
+    engine = Engine(CONFIG)
     ranges = np.exp(noise(3, 2 * WARM_MINUTES, scale=0.2)).reshape(2, -1)
     calm = [minute_of(m, ranges[s, m], series=s) for m in range(WARM_MINUTES) for s in range(2)]
     result = engine.process(in_order_of_arrival([*calm, mark(WARM_MINUTES)]))

@@ -243,3 +243,29 @@ def test_no_bars_change_nothing() -> None:
     before = save(state)
     advanced = advance_final(state, bars([]))
     assert (len(advanced.bars.table), len(advanced.signals.start), save(state) == before) == (0, 0, True)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_bar_by_bar_equals_the_whole_session_at_once_in_plain_numpy(seed: int) -> None:
+    """Streaming against batch: the definitions over slices of a finished session, to 1e-12."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    count, window = 90, CONFIG.minute_window
+    middle = 100 * np.exp(np.cumsum(random.normal(0, 1e-3, count)))
+    table = bars(minutes_from(START_MS, count), middle=middle, spread=random.uniform(1e-3, 3e-3, count))
+    state = made_state("XNYS")
+    parts = [advance_final(state, table.take(np.array([row]))) for row in range(count)]
+    log_return = np.log1p(np.diff(middle, prepend=middle[:1]) / np.append(middle[:1], middle[:-1]))
+    squared_range = np.log(table.high / table.low) ** 2
+    decay = 2 ** (-1 / CONFIG.minute_half_life)
+    for row in range(window - 1, count):
+        held = slice(row - window + 1, row + 1)
+        weights = decay ** np.arange(row, -1, -1)
+        expected = {
+            "cc": log_return[held].var(ddof=1),
+            "cc0": (log_return[held] ** 2).mean(),
+            "parkinson": squared_range[held].mean() / (4 * math.log(2)),
+            "ewma": (weights * log_return[: row + 1] ** 2).sum() / weights.sum(),
+        }
+        for name, variance in expected.items():
+            assert column(parts[row], name)[0] == pytest.approx(math.sqrt(PER_YEAR * variance), rel=1e-12)

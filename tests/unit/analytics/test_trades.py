@@ -1,3 +1,4 @@
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,3 +69,14 @@ def test_some_rows_are_taken_in_the_order_asked_for() -> None:
 def test_a_run_without_a_trade_has_no_series() -> None:
     assert (rows_of(no_trades()), no_trades().series, len(no_trades())) == ([], (), 0)
     assert rows_of(concatenate([])) == []
+
+
+@settings(max_examples=50)
+@given(records=RECORDS, data=st.data())
+def test_compact_trades_say_the_same_and_name_only_what_occurs(records: list[Trade], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, max(0, len(records) - 1)), max_size=5)) if records else []
+    some = from_records(records).take(np.array(rows, np.intp))
+    compact = some.compact()
+    assert rows_of(compact) == rows_of(some)
+    assert compact.series == tuple({row[:2]: None for row in rows_of(some)})
+    assert compact.conditions == tuple({row[6]: None for row in rows_of(some)})

@@ -5,15 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+import msgspec
 import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from structlog.testing import capture_logs
 
 from volwatch.analytics.results import Transition
+from volwatch.analytics.standing import STANDINGS, Standings
+from volwatch.analytics.state import restore
+from volwatch.analytics.trades import Series
 from volwatch.errors import Transient
 from volwatch.operations.trace import mark
-from volwatch.pipeline import minute
+from volwatch.pipeline import minute, quarantine
 from volwatch.pipeline.minute import Report
 from volwatch.rawzone.encode import encode_object
 from volwatch.rawzone.keys import ObjectKey
@@ -40,17 +44,21 @@ class MemoryRawzone:
     objects: dict[ObjectKey, bytes] = field(default_factory=dict)
 
     def store(self, first: int, last: int, partition: int = 0, bad: Sequence[int] = ()) -> ObjectKey:
-        rows = [
-            (offset, trade(offset, price=-1_000.0 if offset in bad else 100.0)) for offset in range(first, last + 1)
-        ]
-        key = ObjectKey(HOUR, partition, first, last)
-        self.objects[key] = encode_object(partition, rows)
+        prices = [-1_000.0 if offset in bad else 100.0 for offset in range(first, last + 1)]
+        return self.put([trade(first + row, price) for row, price in enumerate(prices)], first, partition)
+
+    def put(self, trades: Sequence[Trade], first: int, partition: int = 0) -> ObjectKey:
+        key = ObjectKey(HOUR, partition, first, first + len(trades) - 1)
+        self.objects[key] = encode_object(partition, list(enumerate(trades, first)))
         return key
 
     def list_all(self, start_after: ObjectKey | None = None) -> Iterator[ObjectInfo]:
         return (
             ObjectInfo(key, 1, "", HOUR) for key in sorted(self.objects) if start_after is None or key > start_after
         )
+
+    def list_objects(self, hour: datetime, start_after: ObjectKey | None = None) -> Iterator[ObjectInfo]:
+        return (info for info in self.list_all(start_after) if info.key.hour == hour)
 
     def read(self, key: ObjectKey) -> bytes:
         return self.objects[key]
@@ -67,6 +75,8 @@ class MemoryWarehouse:
     quarantine: list[QuarantinedTrade] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     rows: dict[tuple[object, ...], bool] = field(default_factory=dict)
+    traded: dict[tuple[object, ...], int] = field(default_factory=dict)
+    standing: dict[Series, str] = field(default_factory=dict)
 
     def try_lock(self, cursor: object) -> bool:
         return not self.busy
@@ -89,6 +99,13 @@ class MemoryWarehouse:
     def write_objects(self, cursor: object, objects: Sequence[LoadedObject]) -> None:
         self.ledger += objects
 
+    def objects_with(self, cursor: object, partition: int, first_offset: int, last_offset: int) -> list[str]:
+        return [
+            one.object_key
+            for one in self.ledger
+            if one.partition == partition and one.first_offset <= last_offset and one.last_offset >= first_offset
+        ]
+
     def write_quarantine(self, cursor: object, trades: Sequence[QuarantinedTrade]) -> None:
         self.quarantine += trades
 
@@ -96,13 +113,21 @@ class MemoryWarehouse:
         self.runs.append(run)
 
     def write_frame(self, cursor: object, table: str, frame: pd.DataFrame) -> int:
-        """Count the rows that are new or no longer provisional."""
+        """Count the rows that are new or no longer provisional; keep the trades of final one-minute bars."""
+        if table == "stock_prices":
+            minutes = frame[frame["final"] & (frame["bar_seconds"] == 60)]
+            named = minutes[["symbol", "bar_start"]].itertuples(index=False, name=None)
+            self.traded |= dict(zip(named, minutes["trades"], strict=True))
         keys = [name for name in ("symbol", "bar_seconds", "bar_start", "estimator") if name in frame]
         changed = 0
         for *key, final in frame[[*keys, "final"]].itertuples(index=False):
             changed += not self.rows.get((table, *key), False)
             self.rows[table, *key] = self.rows.get((table, *key), False) or bool(final)
         return changed
+
+    def write_standings(self, cursor: object, series: Sequence[Series], standings: Standings) -> None:
+        for row, code in zip(standings.series.tolist(), standings.standing.tolist(), strict=True):
+            self.standing[series[row]] = STANDINGS[code]
 
     def write_transitions(self, cursor: object, steps: Sequence[Transition], **facts: object) -> int:
         return sum(step.state == "OPEN" for step in steps)
@@ -146,7 +171,9 @@ def make_world(monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
     def make() -> World:
         warehouse = MemoryWarehouse()
         monkeypatch.setattr(minute, "writer", warehouse)
+        monkeypatch.setattr(quarantine, "writer", warehouse)
         monkeypatch.setattr(minute, "write_transitions", warehouse.write_transitions)
+        monkeypatch.setattr(minute, "write_standings", warehouse.write_standings)
         return World(MemoryRawzone(), warehouse)
 
     return make
@@ -300,3 +327,88 @@ def test_reports_add_up() -> None:
 def test_the_row_of_a_run_knows_its_newest_event_or_none() -> None:
     assert Report(newest_event_ms=START_MS).as_row() == Run(0, 0, 0, 0, 0, 0, HOUR)
     assert Report(objects=1, bars=2).as_row() == Run(1, 0, 0, 2, 0, 0, None)
+
+
+def held_print(offset: int, price: float = 102.0) -> Trade:
+    """Return a print that is two percent off, with an id and a counter of its own."""
+    at = START_MS + offset * 1_000
+    return Trade("simulator", "S0", at, price, 3.0, ("12", "ü"), f"id-{offset}", at + 7, 9_000 + offset)
+
+
+def calm(first: int, last: int) -> list[Trade]:
+    """Return prints of one symbol at one price."""
+    return [calm_print(offset) for offset in range(first, last + 1)]
+
+
+def calm_print(offset: int) -> Trade:
+    return Trade("simulator", "S0", START_MS + offset * 1_000, 100.0, 1.0, (), None, START_MS + offset * 1_000, offset)
+
+
+def test_a_print_held_since_an_earlier_run_is_set_aside_with_its_whole_record(world: World) -> None:
+    world.rawzone.put([*calm(0, 19), held_print(20)], 0)
+    assert world.run().rows_rejected == 0
+    world.rawzone.put(calm(21, 21), 21)
+    assert world.run().rows_rejected == 1
+    assert world.warehouse.quarantine == [
+        QuarantinedTrade(0, 20, "simulator", "S0", "OUTLIER", encode(held_print(20)).decode())
+    ]
+    assert [(one.rows_loaded, one.rows_rejected) for one in world.warehouse.ledger] == [(21, 0), (1, 1)]
+
+
+def test_a_print_that_is_dropped_in_its_own_run_is_counted_with_its_object(world: World) -> None:
+    world.rawzone.put(calm(0, 9), 0)
+    world.rawzone.put([*calm(10, 19), held_print(20)], 10)
+    world.rawzone.put(calm(21, 21), 21)
+    world.run()
+    assert [one.rows_rejected for one in world.warehouse.ledger] == [0, 1, 0]
+    assert [one.record for one in world.warehouse.quarantine] == [encode(held_print(20)).decode()]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_held_print_whose_object_is_gone_is_set_aside_as_far_as_it_is_known(world: World, damaged: bool) -> None:
+    key = world.rawzone.put([*calm(0, 19), held_print(20)], 0)
+    world.run()
+    if damaged:
+        world.rawzone.objects[key] = b"no gzip"
+    else:
+        del world.rawzone.objects[key]
+    world.rawzone.put(calm(21, 21), 21)
+    with capture_logs() as logs:
+        world.run()
+    known = Trade("simulator", "S0", START_MS + 20_000, 102.0, 3.0, ("12", "ü"), None, START_MS + 20_007, 0)
+    assert [one.record for one in world.warehouse.quarantine] == [encode(known).decode()]
+    told = [line["event"] for line in logs if line["log_level"] != "info"]
+    assert told == ["object_unreadable" if damaged else "held_object_gone", "held_record_incomplete"]
+
+
+def test_what_was_loaded_is_in_bars_in_quarantine_or_held(world: World) -> None:
+    """Of 302 rows: a bad price, two bad prints of which one is still held, and the rest in bars final or not."""
+    trades = [*calm(0, 149), held_print(150), *calm(151, 300), held_print(301)]
+    trades[40] = trade(40, price=-1_000.0)
+    for first in range(0, 302, 50):
+        world.rawzone.put(trades[first : first + 50], first)
+        world.run()
+        state = restore(world.warehouse.state[0])
+        in_bars = sum(world.warehouse.traded.values()) + int(state.minute_bars.trades.sum())
+        held = len(state.prints.held) - int(state.prints.dropped.sum())
+        rejected = sum(one.rows_rejected for one in world.warehouse.ledger)
+        assert sum(one.rows_loaded for one in world.warehouse.ledger) == in_bars + rejected + held
+        assert rejected == len(world.warehouse.quarantine) == sum(run.rows_rejected for run in world.warehouse.runs)
+    assert (rejected, held, in_bars) == (2, 1, 299)
+
+
+def test_unknown_conditions_and_minutes_of_volume_alone_are_told(world: World) -> None:
+    settings = SETTINGS.model_copy(update={"condition_tables": "simulator=sip"})
+    odd = msgspec.structs.replace(calm_print(0), conditions=("W", "?"))
+    world.rawzone.put([odd, *calm(300, 300)], 0)
+    with capture_logs() as logs:
+        world.run(settings)
+    told = {line["event"]: line for line in logs}
+    assert told["conditions_unknown"]["trades"] == {"?": 1}
+    assert (told["volume_without_price"]["minutes"], told["volume_without_price"]["volume"]) == (1, 1.0)
+
+
+def test_every_series_has_its_standing(world: World) -> None:
+    world.rawzone.store(0, 299)
+    world.run()
+    assert world.warehouse.standing == {("simulator", "S0"): "WARM_UP", ("simulator", "S1"): "WARM_UP"}

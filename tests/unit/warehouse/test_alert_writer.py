@@ -1,7 +1,7 @@
 """The steps in the lives of alerts as statements: which row changes, and what the audit is told."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,11 +55,13 @@ Answers = list[tuple[object, ...]]
 FRESH: Answers = [(True,)]
 KNOWN: Answers = [(False,)]
 OBJECTS: Answers = [("trades/a.csv.gz",), ("trades/b.csv.gz",)]
+NO_MARKET: tuple[Answers, ...] = ([], [], [])
+"""The partition's watermark, the alerts of symbols, and those of markets."""
 
 
 def written(*steps: Transition, answers: tuple[Answers, ...] = ()) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
     """Return how many alerts were opened, and what was written where."""
-    asked = ScriptedCursor(*answers)
+    asked = ScriptedCursor(*answers, *NO_MARKET)
     opened = write_transitions(asked.cursor, steps, partition=2, threshold=3.7, config_hash="abc")
     verbs = [(" ".join(statement.split()[:3]), parameters) for statement, parameters in asked.asked]
     return opened, [(verb, parameters) for verb, parameters in verbs if not verb.startswith("SELECT")]
@@ -97,7 +99,7 @@ def test_a_new_alert_is_a_row_and_a_line_of_the_audit() -> None:
 
 
 def test_the_objects_behind_an_alert_are_asked_for_by_its_offsets() -> None:
-    asked = ScriptedCursor(OBJECTS, FRESH)
+    asked = ScriptedCursor(OBJECTS, FRESH, *NO_MARKET)
     write_transitions(asked.cursor, [OPENED], partition=2, threshold=3.7, config_hash="abc")
     assert asked.asked[0][1] == (2, 180, 100)
 
@@ -156,3 +158,31 @@ def test_steps_are_written_in_their_order() -> None:
 
 def test_no_steps_write_nothing() -> None:
     assert written() == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("watermark", "recent"),
+    [
+        ([(ONSET + timedelta(hours=3),)], ONSET + timedelta(hours=3) - timedelta(minutes=70)),
+        ([(None,)], datetime(1970, 1, 1, 23, tzinfo=UTC)),
+        ([], datetime(1970, 1, 1, 23, tzinfo=UTC)),
+    ],
+)
+def test_markets_are_judged_from_where_bars_may_have_changed(watermark: Answers, recent: datetime) -> None:
+    """Bars are settled ten minutes behind the watermark of the run before; alerts are read from an hour before that."""
+    asked = ScriptedCursor(watermark, [], [])
+    write_transitions(asked.cursor, [], partition=2, threshold=3.7, config_hash="abc")
+    (_, partition), (_, members), (_, markets) = asked.asked
+    assert partition == (2,)
+    assert (members["recent"], members["sources"]) == (recent, [])
+    assert members == markets
+
+
+def test_a_source_is_judged_from_its_first_onset_that_came_or_went() -> None:
+    opened = replace(OPENED, onset=ONSET_MS - 60_000)
+    closed = replace(OPENED, state="CLOSED", onset=ONSET_MS - 3_600_000)
+    asked = ScriptedCursor(OBJECTS, FRESH, OBJECTS, FRESH, [(ONSET + timedelta(days=1),)], [], [])
+    write_transitions(asked.cursor, [OPENED, opened, closed], partition=2, threshold=3.7, config_hash="abc")
+    told = asked.asked[-1][1]
+    assert (told["sources"], told["starts"]) == (["finnhub"], [ONSET - timedelta(minutes=61)])
+    assert told["oldest"] == told["starts"][0]

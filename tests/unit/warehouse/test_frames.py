@@ -95,6 +95,7 @@ def signals() -> Signals:
         z=real(np.nan, 1.5),
         log_range=real(-7.0, -6.0),
         expected_log_range=real(-7.5, -7.0),
+        cusum=real(0.0, 0.0),
         final=np.array([False, True]),
         revision=whole(0, 1),
     )
