@@ -1,13 +1,21 @@
-"""# maintenance: partitions, retention, reconcile
+"""# maintenance: partitions, retention, reconcile, the measures of the sessions that ended
 
-Every day at 02:15 UTC, in one task:
+Every day at 02:15 UTC, in two tasks that need nothing of one another, so that the run fails if either does.
+
+`keep_house`:
 
 * makes the monthly partitions of the coming two months, and drops those past retention
   (`VOLWATCH_PIPELINE_PRICE_RETENTION_DAYS`, `VOLWATCH_PIPELINE_VOLATILITY_RETENTION_DAYS`);
 * counts rows hop by hop (Kafka, raw zone, ledger) and stores the difference in `reconciliations`, from which the metric
   `volwatch_reconcile_difference_rows` is read.
 
-What it needs in its environment: as market_pipeline, and `VOLWATCH_KAFKA_*`.
+`measure_sessions`:
+
+* stores realised volatility, jump test, risk measures and a GARCH model of every session that is finished and not yet
+  done. Safe to clear and run again at any time: what is done is not done again.
+
+What it needs in its environment: as market_pipeline, and `VOLWATCH_KAFKA_*`. For `measure_sessions` the warehouse is
+enough.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -26,7 +34,7 @@ from airflow.sdk import dag, task
     tags=["volwatch"],
 )
 def maintenance() -> None:
-    """Wire the one task of the maintenance."""
+    """Wire the two tasks of the maintenance."""
 
     @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(hours=1))
     def keep_house() -> dict[str, int]:
@@ -40,7 +48,16 @@ def maintenance() -> None:
             "difference_rows": sum(row.difference for row in report.reconciliations),
         }
 
+    @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(hours=1))
+    def measure_sessions() -> dict[str, int]:
+        from dataclasses import asdict
+
+        from volwatch.pipeline.command import run_nightly
+
+        return asdict(run_nightly())
+
     keep_house()
+    measure_sessions()
 
 
 maintenance()

@@ -9,7 +9,7 @@ import sys
 from typing import Protocol, cast
 
 from volwatch import __version__
-from volwatch.errors import Misconfigured
+from volwatch.errors import BadInput, Misconfigured
 
 # Command -> (module, one line of help). Each module has add_arguments(parser) and run(args) -> exit code.
 COMMANDS = {
@@ -24,6 +24,13 @@ COMMANDS = {
     "wait": ("volwatch.operations.wait", "return when servers can be used"),
     "trace": ("volwatch.operations.trace", "follow one record through every hop"),
     "dashboard": ("dashboard.command", "serve the dashboard"),
+    "bars": ("volwatch.research.bars", "make one-minute bars of recorded trades"),
+    "estimate": ("volwatch.research.estimate", "rolling volatility of the bars in a file"),
+    "risk": ("volwatch.research.risk", "rolling risk measures of the prices in a file"),
+    "realised": ("volwatch.research.realised", "realised variance and jumps, day by day, of the returns in a file"),
+    "scenario": ("volwatch.research.scenario", "make a market with labelled events, as files"),
+    "backtest": ("volwatch.research.backtest", "the alerts that bars in a file, or the raw zone, would have raised"),
+    "score": ("volwatch.research.score", "score alerts in a file against labelled events"),
     "local": ("volwatch.local.command", "run the whole platform on this machine, or its demo"),
 }
 
@@ -39,7 +46,7 @@ class CommandModule(Protocol):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return its exit code (2 when the configuration is wrong)."""
+    """Run one command; return its exit code (2 when the configuration or an input is wrong)."""
     arguments = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="volwatch",
@@ -57,9 +64,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _load(COMMANDS[args.command][0]).run(args)
     except Misconfigured as error:
-        sys.stderr.write(f"volwatch {args.command}: {len(error.faults)} fault(s) in the configuration\n")
-        sys.stderr.writelines(f"  - {fault}\n" for fault in error.faults)
-        return 2
+        return _refused(args.command, "the configuration", error.faults)
+    except BadInput as error:
+        return _refused(args.command, "what it was given", error.faults)
+
+
+def _refused(command: str, where: str, faults: list[str]) -> int:
+    sys.stderr.write(f"volwatch {command}: {len(faults)} fault(s) in {where}\n")
+    sys.stderr.writelines(f"  - {fault}\n" for fault in faults)
+    return 2
 
 
 def _load(module: str) -> CommandModule:

@@ -45,3 +45,17 @@ class Misconfigured(VolwatchError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class BadInput(VolwatchError):
+    """A file or an argument that a tool was given is not what it must be: the tool writes nothing, exit code 2.
+
+    Attributes
+    ----------
+    faults : list of str
+        Everything that is wrong, each fit to be read by who gave the file.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

@@ -1,4 +1,9 @@
-"""Trades into one-minute bars on one core: ``analytics.bars`` against a pandas groupby over the same columns."""
+"""Trades into one-minute bars on one core: ``analytics.bars`` behind the bad-print filter, against a pandas groupby
+over the same columns without a filter.
+
+The market has no bad print. So the filter looks at every print and takes them all, which is checked, and the bars of
+both sides are the same; the peer does less.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,6 +13,7 @@ import pandas as pd
 
 from tests.benchmarks.market import trades
 from tests.benchmarks.measure import Measured, Timed, Unequal, measure, timed
+from volwatch.analytics import filters
 from volwatch.analytics.bars import (
     FUTURE_TOLERANCE_MS,
     MAX_PRICE,
@@ -43,11 +49,26 @@ def run(tell: Callable[[str], None], count: int = TRADES) -> Measured:
 
 
 def our_bars(columns: Trades) -> BarTable:
-    """Return the bars as the engine makes them, of trades that it would take."""
+    """Return the bars as the engine makes them, of trades that it would take.
+
+    Raises
+    ------
+    Unequal
+        The filter did not take them all.
+    """
     watermark = np.maximum.accumulate(columns.received_at)
     reason = judge(columns, watermark, LATENESS_MS, np.zeros(len(columns), np.bool_))
-    taken = np.flatnonzero(reason == 0)
-    return add_trades(empty_table(), columns.take(taken), columns.code[taken].astype(np.int64), watermark[taken])
+    rows = np.flatnonzero(reason == 0)
+    good = columns.take(rows)
+    prints = filters.new_prints()
+    filters.grow(prints, len(columns.series))
+    series, enters = good.code.astype(np.int64), np.ones(len(good), np.bool_)
+    reached = np.full(len(columns.series), watermark[-1])
+    sifted = filters.sift(prints, good, series, watermark[rows], enters, reached, LATENESS_MS)
+    if len(sifted.taken) != len(good):
+        raise Unequal("bars: the filter held or dropped prints of a market that has no bad ones")
+    taken = sifted.taken
+    return add_trades(empty_table(), sifted.trades.take(taken), sifted.series[taken], sifted.watermark[taken])
 
 
 def frame_of(columns: Trades) -> pd.DataFrame:

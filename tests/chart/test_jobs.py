@@ -90,4 +90,5 @@ def test_the_minute_path_never_runs_twice_at_once() -> None:
     assert {name: (spec["schedule"], spec["concurrencyPolicy"]) for name, spec in scheduled.items()} == {
         "volwatch-pipeline": ("* * * * *", "Forbid"),
         "volwatch-maintenance": ("15 2 * * *", "Forbid"),
+        "volwatch-nightly": ("30 2 * * *", "Forbid"),
     }

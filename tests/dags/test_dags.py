@@ -144,7 +144,10 @@ def test_the_maintenance_runs_once_a_day(parsed: Parsed) -> None:
         "paused": False,
         "run_timeout_seconds": 7200.0,
         "tags": ["volwatch"],
-        "tasks": {"keep_house": {"retries": 2, "retry_delay_seconds": 300.0, "timeout_seconds": 3600.0}},
+        "tasks": {
+            name: {"retries": 2, "retry_delay_seconds": 300.0, "timeout_seconds": 3600.0}
+            for name in ("keep_house", "measure_sessions")
+        },
     }
 
 

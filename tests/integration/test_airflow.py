@@ -80,7 +80,7 @@ def test_the_minute_path_runs_by_schedule_and_a_second_run_adds_nothing(world: W
 def test_the_maintenance_runs(world: World, api: Api) -> None:
     begun = datetime.now(UTC)
     run = api.trigger("maintenance")
-    assert api.task_states(run) == {"keep_house": "success"}
+    assert api.task_states(run) == {"keep_house": "success", "measure_sessions": "success"}
     counted = "SELECT count(DISTINCT kafka_partition) FROM reconciliations WHERE checked_at >= %s"
     assert world.select(counted, begun) == [(6,)]
 

@@ -38,7 +38,7 @@ def test_sides_that_differ_give_no_ratio() -> None:
 
 
 def test_the_bars_of_both_sides_are_the_same_and_a_difference_is_seen() -> None:
-    columns = from_records(trades(5_000))
+    columns = from_records(trades(20_000))
     made = bars.our_bars(columns)
     bars.check(made, bars.pandas_bars(bars.frame_of(columns)))
     with pytest.raises(Unequal):

@@ -1,11 +1,11 @@
-"""``volwatch pipeline run|maintain``: what the Airflow DAGs do, once, by hand or by a CronJob."""
+"""``volwatch pipeline run|maintain|nightly``: what the Airflow DAGs do, once, by hand or by a CronJob."""
 
 import argparse
 from contextlib import closing
 from datetime import UTC, datetime
 
 from volwatch import topics
-from volwatch.pipeline import maintenance, minute
+from volwatch.pipeline import maintenance, minute, nightly
 from volwatch.rawzone.store import Rawzone
 from volwatch.runtime import configure_logging
 from volwatch.settings import (
@@ -29,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Settings:\n" + describe(RawzoneSettings, WarehouseSettings, PipelineSettings, KafkaSettings)
     parser.add_argument(
         "task",
-        choices=("run", "maintain"),
+        choices=("run", "maintain", "nightly"),
         help="run: load what the raw zone has that the warehouse has not, compute, alert (every minute). "
-        "maintain: partitions, retention, reconcile (every day; also needs Kafka)",
+        "maintain: partitions, retention, reconcile (every day; also needs Kafka). "
+        "nightly: measures of finished sessions, GARCH (every day; needs the warehouse alone)",
     )
 
 
@@ -40,8 +41,10 @@ def run(args: argparse.Namespace) -> int:
     configure_logging(load_one(ServiceSettings).log_level)
     if args.task == "run":
         run_minute()
-    else:
+    elif args.task == "maintain":
         run_maintenance()
+    else:
+        run_nightly()
     return 0
 
 
@@ -58,6 +61,13 @@ def run_maintenance() -> maintenance.Report:
     with closing(connect(warehouse, application_name=APPLICATION_NAME)) as connection:
         offsets = topics.offsets(kafka)
         return maintenance.run(connection, Rawzone.connect(rawzone), pipeline, offsets, _now())
+
+
+def run_nightly() -> nightly.Report:
+    """Measure the sessions that are finished, with the warehouse that the environment names."""
+    warehouse, pipeline = load(WarehouseSettings, PipelineSettings)
+    with closing(connect(warehouse, application_name=APPLICATION_NAME)) as connection:
+        return nightly.run(connection, pipeline, _now())
 
 
 def _now() -> datetime:
