@@ -5,9 +5,7 @@ State advances on final bars only. What is not final yet is evaluated forward, a
 way is confirmed or retracted when its bar becomes final. No clock: time is in the records.
 """
 
-from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import chain, pairwise
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,24 +22,11 @@ from volwatch.analytics.results import (
     Bars,
     Rejected,
     Result,
-    Signals,
-    Transition,
     Volatility,
 )
 from volwatch.analytics.risk import SHARPE_WINDOW
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
 from volwatch.analytics.trades import Bool, Int64, Trades
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What became final and what was rejected in one advance of the state."""
-
-    final: Advanced
-    daily: tuple[Bars, Volatility]
-    transitions: list[Transition]
-    rejected: Rejected
-    unpriced: BarTable
 
 
 class Engine:
@@ -62,49 +47,28 @@ class Engine:
 
     def process(self, trades: Trades) -> Result:
         """Take trades in order of arrival; return what became final and how the rest looks now."""
-        steps = [self._advance(part) for part in self._between_gaps(trades)]
-        preview, complete = self._preview(self._reached())
-        told = provisional_transitions(self.state, preview)
-        shown = _only_shown(preview, complete)
-        finals = [step.final for step in steps]
-        return Result(
-            series=tuple(self.state.series),
-            bars=(*(final.bars for final in finals), shown.bars, *(step.daily[0] for step in steps)),
-            volatility=(
-                *(final.volatility for final in finals),
-                shown.volatility,
-                *(step.daily[1] for step in steps),
-            ),
-            signals=reduce(Signals.join, [*(final.signals for final in finals), shown.signals]),
-            transitions=(*chain.from_iterable(step.transitions for step in steps), *told),
-            rejected=reduce(Rejected.join, [step.rejected for step in steps]),
-            unpriced=reduce(BarTable.join, [step.unpriced for step in steps]),
-            unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
-        )
-
-    def _between_gaps(self, trades: Trades) -> list[Trades]:
-        """Return the trades in runs: a gap of a series that had one begins a run, for the state has room for one."""
-        gaps = np.flatnonzero(bar_rules.having(trades, bar_rules.GAP_CONDITION))
-        noted = {series for series, since in zip(self.state.series, self.state.gap.tolist(), strict=True) if since}
-        cuts = [0]
-        for row, code in zip(gaps.tolist(), trades.code[gaps].tolist(), strict=True):
-            if trades.series[code] in noted and row:
-                cuts.append(row)
-            noted.add(trades.series[code])
-        if len(cuts) == 1:
-            return [trades]
-        return [trades.take(slice(first, last)) for first, last in pairwise([*cuts, len(trades)])]
-
-    def _advance(self, trades: Trades) -> _Step:
         series, source = self._series_of(trades)
         watermark = self._advance_watermarks(trades, source)
         reached = self._reached()
         self._note_gaps(trades, series, watermark)
         rejected = self._accept(trades, series, watermark, reached)
         final, unpriced = self._advance_final(reached)
+        self._forget_gaps(reached)
         daily = self._advance_days(final, reached)
         told = final_transitions(self.state, final, self._lateness_ms)
-        return _Step(final, daily, told, rejected, unpriced)
+        preview, complete = self._preview(reached)
+        told += provisional_transitions(self.state, preview)
+        shown = _only_shown(preview, complete)
+        return Result(
+            series=tuple(self.state.series),
+            bars=(final.bars, shown.bars, daily[0]),
+            volatility=(final.volatility, shown.volatility, daily[1]),
+            signals=final.signals.join(shown.signals),
+            transitions=tuple(told),
+            rejected=rejected,
+            unpriced=unpriced,
+            unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
+        )
 
     @property
     def _lateness_ms(self) -> int:
@@ -115,7 +79,17 @@ class Engine:
         rows = np.flatnonzero(bar_rules.having(trades, bar_rules.GAP_CONDITION))
         # What is final at the gap's arrival is told already, however the trades are cut.
         since = np.clip(trades.event_time[rows], watermark[rows] - self._lateness_ms, watermark[rows])
-        self.state.gap[series[rows]] = since
+        self.state.gap_series = np.append(self.state.gap_series, series[rows])
+        self.state.gap_since = np.append(self.state.gap_since, since)
+
+    def _forget_gaps(self, reached: Int64) -> None:
+        """Of the gaps of a series before which everything is final, keep the last: they are told of the same bar."""
+        series, since = self.state.gap_series, self.state.gap_since
+        old = since + self._lateness_ms <= reached[series]
+        newest = np.zeros(len(self.state.series), np.int64)
+        np.maximum.at(newest, series[old], since[old])
+        keep = ~old | (since == newest[series])
+        self.state.gap_series, self.state.gap_since = series[keep], since[keep]
 
     def _series_of(self, trades: Trades) -> tuple[Int64, tuple[str, ...]]:
         """Return each trade's series in the state, with room made for new ones, and the sources of them all."""

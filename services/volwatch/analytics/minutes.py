@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volwatch.analytics import detector
-from volwatch.analytics.bars import FLAG_OHLC, BarTable
+from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key
 from volwatch.analytics.calendars import MINUTE_MS, REGULAR, Placement, session_of_chain
 from volwatch.analytics.charts import CUSUM_LIMIT, LEE_MYKLAND_LIMIT
 from volwatch.analytics.config import EngineConfig, min_obs
@@ -75,12 +75,27 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     """
     if len(table):
         make_room(state, config)
+        table = _flag_gaps(state, table, final)
     groups = grouped(table.series)
     parts = [_advance(state, table.take(rows), config, complete[rows], final) for rows, _ in groups.parts(_MOST_ROWS)]
     if len(parts) == 1:
         return parts[0]
     before = np.cumsum([0, *(len(part.session) for part in parts)]).tolist()
     return joined([replace(part, regular=part.regular + rows) for part, rows in zip(parts, before, strict=False)])
+
+
+def _flag_gaps(state: EngineState, table: BarTable, final: bool) -> BarTable:
+    """Flag the first bar of a series that ends after its source could see again; final, it is told for good."""
+    if not len(state.gap_series):
+        return table
+    place = np.searchsorted(table.key, bar_key(state.gap_series, state.gap_since))
+    there = place < len(table)
+    there[there] = table.series[place[there]] == state.gap_series[there]
+    flags = table.flags.copy()
+    flags[place[there]] |= FLAG_SOURCE_GAP
+    if final:
+        state.gap_series, state.gap_since = state.gap_series[~there], state.gap_since[~there]
+    return replace(table, flags=flags)
 
 
 def make_room(state: EngineState, config: EngineConfig) -> None:
@@ -134,19 +149,13 @@ def _follow(
     turns = begins & (session_of_chain(before_chain) != bars.place.session)
     elapsed = np.where(begins, 1, (start - before_start) // MINUTE_MS)
     reopen = ~begins & _halted_before(state, groups, table.trades, elapsed, final)
-    gap = _after_gap(state.gap[series], groups, start, before_start)
+    gap = (table.flags & FLAG_SOURCE_GAP) > 0
     if final:
         chain.close[series] = table.close[groups.last]
         chain.start[series] = start[groups.last]
         chain.id[series] = now[groups.last]
     previous = np.where(begins, np.nan, before_close)
     return Row(groups, table, start, bars, begins, turns, previous, elapsed, reopen & ~gap, gap)
-
-
-def _after_gap(gap: Int64, groups: Groups, start: Int64, before_start: Int64) -> Bool:
-    """Return the first bar of each series that ends after its source could see again."""
-    sighted = gap[groups.slot]
-    return (sighted > 0) & (start + MINUTE_MS > sighted) & (before_start + MINUTE_MS <= sighted)
 
 
 def _halted_before(state: EngineState, groups: Groups, trades: Int64, elapsed: Int64, final: bool) -> Bool:
@@ -226,7 +235,7 @@ def _flags(row: Row, measured: _Measured, signals: Signals, complete: Bool) -> I
     warm = complete & ~np.isnan(signals.statistic)
     jump = warm & (np.abs(measured.log_return) > LEE_MYKLAND_LIMIT * local)
     cusum = warm & (signals.cusum > CUSUM_LIMIT)
-    return FLAG_REOPEN * row.reopen + FLAG_SOURCE_GAP * row.gap + FLAG_JUMP * jump + FLAG_CUSUM * cusum
+    return FLAG_REOPEN * row.reopen + FLAG_JUMP * jump + FLAG_CUSUM * cusum
 
 
 def _bars(

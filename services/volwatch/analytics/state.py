@@ -84,7 +84,8 @@ class Shown:
 class EngineState:
     """All that the engine remembers of one partition.
 
-    ``gap`` is, for each series, when its source could see again after it could not, epoch ms; 0 where that never was.
+    ``gap_series`` and ``gap_since`` (epoch ms) tell of series whose source could not see for a while when it could
+    again, in order of arrival, until their next bar is final.
     ``weekly_row`` is the place of each series in ``weekly``, -1 for one of a market that closes; a series that is not
     in it yet has seen no bar.
     """
@@ -92,7 +93,8 @@ class EngineState:
     series: list[Series]
     calendars: list[str]
     watermarks: dict[str, int]
-    gap: Int64
+    gap_series: Int64
+    gap_since: Int64
     prints: Prints
     minute_bars: BarTable
     day_bars: BarTable
@@ -116,7 +118,8 @@ def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> E
         series=[],
         calendars=[],
         watermarks={},
-        gap=np.empty(0, np.int64),
+        gap_series=np.empty(0, np.int64),
+        gap_since=np.empty(0, np.int64),
         prints=filters.new_prints(),
         minute_bars=empty_table(),
         day_bars=empty_table(),
@@ -158,7 +161,6 @@ def add_series(state: EngineState, series: list[Series], calendars: list[str]) -
         chain.history.grow(count)
     state.spacing.grow(count)
     filters.grow(state.prints, more)
-    state.gap = np.append(state.gap, np.zeros(more, np.int64))
     fresh = detector.new_state(more)
     for column in fields(DetectorState):
         joined = np.concatenate([getattr(state.detector, column.name), getattr(fresh, column.name)])
@@ -214,7 +216,8 @@ def restore(data: bytes) -> EngineState:
         series=[(source, symbol) for source, symbol in facts["series"]],
         calendars=facts["calendars"],
         watermarks=facts["watermarks"],
-        gap=parts["marks"]["gap"],
+        gap_series=parts["marks"]["gap_series"],
+        gap_since=parts["marks"]["gap_since"],
         prints=filters.from_arrays(parts["prints"]),
         minute_bars=BarTable(**parts["minute_bars"]),
         day_bars=BarTable(**parts["day_bars"]),
@@ -242,7 +245,7 @@ def _array_parts(state: EngineState) -> dict[str, dict[str, npt.NDArray[Any]]]:
         "histories": {name: held.values for name, held in _histories(state).items()},
         "detector": columns(state.detector, [column.name for column in fields(DetectorState)]),
         "weekly": columns(state.weekly, [column.name for column in fields(Weekly)]),
-        "marks": {"gap": state.gap, "weekly_row": state.weekly_row},
+        "marks": columns(state, ["gap_series", "gap_since", "weekly_row"]),
         "prints": filters.as_arrays(state.prints),
         "season": columns(state.season, [column.name for column in fields(Season)]),
     }

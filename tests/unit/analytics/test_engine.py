@@ -533,7 +533,7 @@ def test_a_gap_is_no_trade_and_flags_the_next_bar() -> None:
     engine.process(calm_prints())
     at = START_MS + 500_000
     told = engine.process(mark_of(at, "gap"))
-    assert (told.rejected.reason.size, engine.state.gap.tolist()) == (0, [at])
+    assert (told.rejected.reason.size, engine.state.gap_since.tolist()) == (0, [at])
     after(engine, (at + 1_000, 100.0, 1.0), (at + 61_000, 100.0, 1.0))
     result = engine.process(mark_of(at + 400_000))
     assert result.bars[0].table.flags.tolist() == [FLAG_SOURCE_GAP, 0]
@@ -547,11 +547,27 @@ def test_each_of_several_gaps_in_one_call_flags_its_bar() -> None:
     assert [flags for table in tables for flags in table.flags.tolist()] == [0, *[FLAG_SOURCE_GAP] * 3]
 
 
+def test_two_gaps_within_two_minutes_flag_a_bar_each() -> None:
+    at = START_MS + 600_000
+    told = [(mark_of(at + more, "gap"), prints((at + more + 9, 100.0, 1.0))) for more in (0, 60_000)]
+    [result] = run(Engine(CONFIG), concatenate([calm_prints(), *chain.from_iterable(told), mark_of(at + 600_000)]))
+    final = result.bars[0].table.take(result.bars[0].final)
+    assert final.flags.tolist() == [0, FLAG_SOURCE_GAP, FLAG_SOURCE_GAP]
+
+
+def test_gaps_of_a_series_without_trades_do_not_pile_up() -> None:
+    engine = Engine(CONFIG)
+    engine.process(calm_prints())
+    for number in range(1, 6):
+        engine.process(mark_of(START_MS + 600_000 * number, "gap"))
+    assert engine.state.gap_since.tolist() == [START_MS + 600_000 * number for number in (4, 5)]
+
+
 @pytest.mark.parametrize(("event_time", "noted"), [(0, -120_000), (2**50, 0)])
 def test_a_gap_says_nothing_of_what_is_final_nor_of_what_is_to_come(event_time: int, noted: int) -> None:
     engine = Engine(CONFIG)
     engine.process(mark_of(START_MS, "gap", event_time=event_time))
-    assert engine.state.gap.tolist() == [START_MS + noted]
+    assert engine.state.gap_since.tolist() == [START_MS + noted]
 
 
 def test_what_may_still_change_is_evaluated_without_a_trace(market: MakeTrades) -> None:
