@@ -106,7 +106,7 @@ def test_finished_sessions_are_measured_once_and_readers_see_it(stack: Stack, wo
     )
     assert len(newest) == MEASURES + 1
     assert newest["garch"] == "(,INSUFFICIENT_DATA,1000,2,US_DAILY,t,1)"
-    assert newest["var_99"] == "(,INSUFFICIENT_DATA,250,2,US_DAILY,t,1)"
+    assert newest["var_99"] == "(,INSUFFICIENT_DATA,252,2,US_DAILY,t,1)"
     [(rv,)] = world.select(
         """SELECT value FROM stock_volatility
            WHERE symbol = 'MSFT' AND bar_start = '2026-01-08T00:00Z' AND estimator = 'rv' AND n_obs = 390"""

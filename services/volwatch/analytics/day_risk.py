@@ -13,7 +13,8 @@ from volwatch.analytics.tails import rolling_expected_shortfall, rolling_value_a
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import log_ratio
 
-TAIL_WINDOW = 250
+TAIL_WINDOW = 252
+"""A year, and so two returns more than a tail of 1 % asks for: a split may take one away."""
 TAILS = (("var_95", "es_95", 0.95), ("var_99", "es_99", 0.99))
 
 

@@ -16,7 +16,10 @@ from volwatch.analytics.trades import Bool, Float64, Int64
 NAME = "lre"
 VERSION = "1"
 
-HALF_TICK = 0.005
+HALF_TICK, HALF_TICK_BELOW_ONE = 0.005, 0.00005
+"""Of stocks, in quote currency: a cent from a price of 1 on, a hundredth of that below (SEC Rule 612)."""
+HALF_TICK_SHARE = 5e-6
+"""Of what trades around the clock, as a share of the price: half a pipette of a currency pair near 1."""
 WARM_UP_BARS = 60
 COOL_DOWN_BARS = 10
 
@@ -108,7 +111,7 @@ class Observation:
     start : start of the bar, epoch ms.
     log_range : x = ln(true range per root minute).
     usual : s, the seasonal profile at this bar; x − s is what the baseline follows.
-    move : |log return|, 0 while the bar is open (a close can come back, a range cannot).
+    move : |log return| per root minute, 0 while the bar is open (a close can come back, a range cannot).
     trades : prints in the bar.
     begins : the first bar of a chain: short memory is reset.
     reopen : the first bar after a halt: tested by itself, but teaches nothing.
@@ -146,14 +149,22 @@ class Verdict:
     bars: Int64
 
 
-def true_log_range(high: Float64, low: Float64, reference: Float64, elapsed: Float64) -> Float64:
-    """Return ln(R/√Δ) with R = ln(max(H, P)/min(L, P)), at least half a tick of P.
+def least_range(reference: Float64, around_the_clock: Bool) -> Float64:
+    """Return the least log range of a bar, half a tick of the price that it began from: none is finer than the grid."""
+    half_tick = np.where(reference >= 1, HALF_TICK, HALF_TICK_BELOW_ONE)
+    return np.where(around_the_clock, HALF_TICK_SHARE, half_tick / reference)
+
+
+def true_log_range(
+    high: Float64, low: Float64, reference: Float64, elapsed: Float64, least: Float64 | float
+) -> Float64:
+    """Return ln(R/√Δ) with R = ln(max(H, P)/min(L, P)), at least ``least``.
 
     ``reference`` P is the previous close, or the open of the first bar of a chain. It is fixed while a bar is open, so
     the value can only grow with further trades.
     """
     span = np.log(np.maximum(high, reference) / np.minimum(low, reference))
-    return np.log(np.maximum(span, HALF_TICK / reference) / np.sqrt(elapsed))
+    return np.log(np.maximum(span, least) / np.sqrt(elapsed))
 
 
 def observe(state: DetectorState, groups: Groups, bar: Observation) -> tuple[DetectorState, Verdict]:

@@ -29,6 +29,7 @@ from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import (
     DEFINED,
     INSUFFICIENT_DATA,
+    MIN_TRADES_PER_BAR,
     MINUTE_ESTIMATORS,
     BarTerms,
     bar_terms,
@@ -196,7 +197,8 @@ def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) ->
         terms = bar_terms((table.open, table.high, table.low, table.close), previous, elapsed)
         measured.log_return[rows] = terms.log_return
         reference = np.where(row.begins[rows], table.open, previous)
-        measured.log_range[rows] = detector.true_log_range(table.high, table.low, reference, terms.elapsed)
+        least = detector.least_range(reference, row.placed.continuous[rows])
+        measured.log_range[rows] = detector.true_log_range(table.high, table.low, reference, terms.elapsed, least)
         chain = row.placed.place.chain[rows].astype(np.float64)
         held = line(state.minutes.history, groups, _history_rows(table, chain, terms), counts[rows])
         if final:
@@ -233,7 +235,9 @@ def _flags(row: Row, measured: _Measured, signals: Signals, complete: Bool) -> I
     """Return the flags that a bar has from its neighbours and from the secondary channels."""
     local = np.exp(signals.expected_log_range - detector.LOG_RANGE_OF_VOLATILITY)
     warm = complete & ~np.isnan(signals.statistic)
-    jump = warm & (np.abs(measured.log_return) > LEE_MYKLAND_LIMIT * local)
+    # Of few prints the range says too little of the volatility.
+    busy = warm & (row.table.trades >= MIN_TRADES_PER_BAR)
+    jump = busy & (np.abs(measured.log_return) > LEE_MYKLAND_LIMIT * local * np.sqrt(row.elapsed))
     cusum = warm & (signals.cusum > CUSUM_LIMIT)
     return FLAG_REOPEN * row.reopen + FLAG_JUMP * jump + FLAG_CUSUM * cusum
 

@@ -82,7 +82,7 @@ def walk(
     ewma = _ewma(state, row, log_return, config, final)
     blind = row.gap | (~row.reopen & (row.elapsed > LONGEST_GAP_BARS))
     usual = _usual(state, row, ~(row.reopen | blind), log_range, final)
-    move = np.where(complete, np.abs(log_return), 0.0)
+    move = np.where(complete, np.abs(log_return) / np.sqrt(row.elapsed), 0.0)
     bar = Observation(row.start, log_range, usual.profile, move, row.table.trades, row.begins, row.reopen, blind)
     judged, verdict = detector.observe(state.detector.take(series), groups, bar)
     judged, steps = lifecycle.follow(judged, groups, bar, verdict, config.enter)

@@ -208,12 +208,17 @@ def _measured(days: _Days, minutes: pd.DataFrame, risk_free_rate: float) -> Sess
 
 
 def _overnight(days: _Days) -> Float64:
-    """Return the overnight returns, shape (d,): none where the market never closes, unknown after a missing session."""
+    """Return the overnight returns, shape (d,): none inside a chain of sessions, unknown after a missing session."""
     calendar = days.job.calendar
     if not len(calendar.days):
         return np.zeros(len(days.day))
-    following = np.diff(np.searchsorted(calendar.days, days.day), prepend=0) == 1
-    return np.where(following, days.returns.overnight, np.nan)
+    place = np.searchsorted(calendar.days, days.day)
+    following = np.diff(place, prepend=0) == 1
+    overnight = np.where(following, days.returns.overnight, np.nan)
+    if not len(calendar.chains):
+        return overnight
+    # The first minute of the session has that return already.
+    return np.where(following & (np.diff(calendar.chains[place], prepend=-1) == 0), 0.0, overnight)
 
 
 def _modelled(days: _Days) -> tuple[SessionRows, GarchRow]:

@@ -14,8 +14,8 @@ from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA
 
 WINDOWS = {
-    "sharpe_eta": 63, "psr": 63, "sortino": 63, "max_drawdown": 250,
-    "var_95": 250, "es_95": 250, "var_99": 250, "es_99": 250,
+    "sharpe_eta": 63, "psr": 63, "sortino": 63, "max_drawdown": 252,
+    "var_95": 252, "es_95": 252, "var_99": 252, "es_99": 252,
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_each_value_is_that_of_the_window_that_ends_with_its_session(returns: Fl
     found = measured(returns, wanted)
     assert {name: one.window_bars for name, one in found.items()} == WINDOWS
     for place, session in enumerate(wanted.tolist()):
-        short, long = returns[session - 62 : session + 1], returns[session - 249 : session + 1]
+        short, long = returns[session - 62 : session + 1], returns[session - 251 : session + 1]
         below = np.minimum(short, 0)
         expected = {
             "sortino": short.mean() / math.sqrt(np.mean(below**2)) * math.sqrt(252),
@@ -52,12 +52,12 @@ def test_the_first_sessions_have_too_few_returns(returns: Float64) -> None:
     first = {name: int(np.flatnonzero(one.reason == DEFINED)[0]) for name, one in found.items()}
     assert first == {
         **dict.fromkeys(("sharpe_eta", "psr", "sortino"), 40),
-        "max_drawdown": 125,
+        "max_drawdown": 126,
         **dict.fromkeys(("var_95", "es_95"), 100),
         **dict.fromkeys(("var_99", "es_99"), 250),
     }
     assert {int(one.reason[0]) for one in found.values()} == {INSUFFICIENT_DATA}
-    assert found["var_99"].n_obs[[0, 100, 259]].tolist() == [0, 100, 250]
+    assert found["var_99"].n_obs[[0, 100, 259]].tolist() == [0, 100, 252]
 
 
 def test_only_the_sharpe_ratio_has_an_error(returns: Float64) -> None:
