@@ -55,9 +55,7 @@ def volatility_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> g
     ValueError
         The estimates are of more than one annualisation: their values cannot be compared in one chart.
     """
-    codes = estimates["annualisation"].unique()
-    if len(codes) > 1:
-        raise ValueError(f"annualisations {sorted(codes)} do not belong in one chart")
+    _refuse_mixed_annualisations(estimates)
     figure = go.Figure()
     estimates = estimates.sort_values(["estimator", "window_bars", "bar_start"])
     names = [
@@ -78,6 +76,12 @@ def volatility_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> g
     figure.add_trace(_missing_markers(estimates))
     figure.update_yaxes(title_text="% a year", rangemode="tozero")
     return _finish(figure, shown, revision, height=320)
+
+
+def _refuse_mixed_annualisations(estimates: pd.DataFrame) -> None:
+    codes = estimates["annualisation"].unique()
+    if len(codes) > 1:
+        raise ValueError(f"annualisations {sorted(codes)} do not belong in one chart")
 
 
 def signal_figure(signals: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
@@ -133,7 +137,8 @@ def returns_figure(bars: pd.DataFrame, shown: Range, revision: str) -> go.Figure
 
 
 def sharpe_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
-    """Return the rolling Sharpe ratio inside a band of one standard error to each side."""
+    """Return the rolling Sharpe ratio inside a band of one standard error to each side; else as ``volatility_figure``."""
+    _refuse_mixed_annualisations(estimates)
     line = _broken_at_holes(estimates, "value")
     upper, lower = line["value"] + line["standard_error"], line["value"] - line["standard_error"]
     edge = {"width": 0, "color": ACCENT}

@@ -152,7 +152,8 @@ class Verdict:
 def least_range(reference: Float64, around_the_clock: Bool) -> Float64:
     """Return the least log range of a bar, half a tick of the price that it began from: none is finer than the grid."""
     half_tick = np.where(reference >= 1, HALF_TICK, HALF_TICK_BELOW_ONE)
-    return np.where(around_the_clock, HALF_TICK_SHARE, half_tick / reference)
+    # A price below its own tick is no price; the range then at least has a number.
+    return np.where(around_the_clock, HALF_TICK_SHARE, np.minimum(half_tick / reference, 1.0))
 
 
 def true_log_range(

@@ -40,8 +40,9 @@ DAILY_ESTIMATORS = ("cc", "cc0", *RANGE_ESTIMATORS, "ewma")
 
 def log_ratio(numerator: Float64, denominator: Float64) -> Float64:
     """Return ln(numerator/denominator) as log1p of the relative change: exact to 1e-16 where a difference of logs
-    loses eleven digits."""
-    ratio: Float64 = np.log1p((numerator - denominator) / denominator)
+    loses eleven digits. Of the change against the lesser of the two, so that a fall by any factor stays finite."""
+    change = (numerator - denominator) / np.minimum(numerator, denominator)
+    ratio: Float64 = np.copysign(np.log1p(np.abs(change)), change)
     return ratio
 
 

@@ -49,10 +49,11 @@ def test_a_missing_value_is_a_gap_and_tells_its_reason() -> None:
     assert list(missing.text) == ["INSUFFICIENT_DATA: too few bars yet: the window is still filling"]
 
 
-def test_annualisations_in_one_chart_are_refused() -> None:
+@pytest.mark.parametrize("figure", [figures.volatility_figure, figures.sharpe_figure])
+def test_annualisations_in_one_chart_are_refused(figure: Callable[..., go.Figure]) -> None:
     mixed = pd.concat([some_estimates(annualisation="US_DAILY"), some_estimates(annualisation="CRYPTO_1M")])
     with pytest.raises(ValueError, match=r"CRYPTO_1M.*US_DAILY.*do not belong in one chart"):
-        figures.volatility_figure(mixed, SHOWN, "r")
+        figure(mixed, SHOWN, "r")
 
 
 def test_a_line_does_not_bridge_a_hole_in_time() -> None:

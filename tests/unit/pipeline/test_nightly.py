@@ -240,6 +240,21 @@ def test_a_session_of_currencies_ends_in_the_afternoon_and_is_measured_whole(war
     assert (found["rv"], found["jump_z"]) == ((None, 1440), (None, 288))
 
 
+def test_the_step_between_two_sessions_of_a_week_is_counted_once(warehouse: MemoryWarehouse) -> None:
+    """A currency's first return of a weekday has it; only what happens over the weekend is a night of its own."""
+    market = calendar_named("24/5")
+    end = int(np.searchsorted(market.days, epoch_day(LAST))) + 1
+    held = slice(end - 8, end)
+    warehouse.add(("feed", "OANDA:EUR_USD"), market.days[held], (market.open_ms[held], market.close_ms[held]))
+    run()
+    values: dict[object, dict[object, float]] = {}
+    for key, value in warehouse.rows.items():
+        values.setdefault(key[3], {})[cast("pd.Timestamp", key[2])] = value[0]
+    for session, total in list(values["rv_total"].items())[1:]:
+        weekday = cast("pd.Timestamp", session).day_of_week
+        assert (total == pytest.approx(values["rv"][session], rel=1e-12)) == (weekday != 0), session
+
+
 def test_a_day_that_the_calendar_does_not_know_is_left_alone(warehouse: MemoryWarehouse) -> None:
     """Three days of a coin that the watch-list takes for a stock: two of them are a weekend's."""
     held = np.array([epoch_day(date(2026, 1, 3)), epoch_day(date(2026, 1, 4))])
