@@ -137,7 +137,7 @@ def returns_figure(bars: pd.DataFrame, shown: Range, revision: str) -> go.Figure
 
 
 def sharpe_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
-    """Return the rolling Sharpe ratio inside a band of one standard error to each side; else as ``volatility_figure``."""
+    """Return the rolling Sharpe ratio in a band of one standard error to each side; raises as ``volatility_figure``."""
     _refuse_mixed_annualisations(estimates)
     line = _broken_at_holes(estimates, "value")
     upper, lower = line["value"] + line["standard_error"], line["value"] - line["standard_error"]

@@ -30,7 +30,8 @@ def outcome(bars: pd.DataFrame, enter: float) -> Outcome:
     said: dict[str, list[list[float]]] = {name: [] for name in (*_COLUMNS, *_EVENTS)}
     for _, frame in bars.groupby("series", sort=False):
         bar = frame.reset_index(drop=True)
-        log_return = np.log(bar["close"] / bar["close"].shift().fillna(bar["open"]))
+        change = bar["close"] / bar["close"].shift().fillna(bar["open"])
+        log_return = pd.Series(np.log(change))
         for name, values in engine_in_pandas.volatility(bar, log_return).items():
             volatility.setdefault(name, []).append(values)
         for name, column in _detect(bar, log_return.abs().tolist(), enter).items():

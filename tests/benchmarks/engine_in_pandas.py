@@ -5,9 +5,8 @@ column for each symbol, the form in which pandas rolls fastest. The detector's r
 the steps before taught) is no window of pandas: it goes from minute to minute, over all symbols at once.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -56,9 +55,9 @@ def outcome(bars: Frames, enter: float) -> Outcome:
     return _detect(bars, log_return.abs().to_numpy(), enter, volatility(bars, log_return))
 
 
-def volatility(bars: Mapping[str, _F] | pd.DataFrame, log_return: _F) -> dict[str, _F]:
+def volatility(bars: Frames | pd.DataFrame, log_return: _F) -> dict[str, _F]:
     """Return annual volatility by estimator, NaN where it must not be shown."""
-    high, low, open_, close = (cast("_F", bars[name]) for name in ("high", "low", "open", "close"))
+    high, low, open_, close = (_column(bars, name) for name in ("high", "low", "open", "close"))
     high_low = _log(high / low) ** 2
     open_close = _log(close / open_)
     above = _log(high / close) * _log(high / open_)
@@ -75,6 +74,11 @@ def volatility(bars: Mapping[str, _F] | pd.DataFrame, log_return: _F) -> dict[st
     return {name: (variance * _PER_YEAR) ** 0.5 for name, variance in variances.items()}
 
 
+def _column(bars: Frames | pd.DataFrame, name: str) -> Any:
+    """Return a column of one symbol, or of all; pandas computes with either alike."""
+    return bars[name]
+
+
 def _log(frame: _F) -> _F:
     return cast("_F", np.log(frame))
 
@@ -83,9 +87,9 @@ def _mean(terms: _F) -> _F:
     return terms.rolling(_WINDOW, min_periods=_LEAST).mean()
 
 
-def log_range(bars: Mapping[str, _F] | pd.DataFrame) -> Float64:
+def log_range(bars: Frames | pd.DataFrame) -> Float64:
     """Return ln of the true range of each bar, at least half a tick."""
-    high, low, close = (cast("_F", bars[name]) for name in ("high", "low", "close"))
+    high, low, close = (_column(bars, name) for name in ("high", "low", "close"))
     reference = close.shift()
     reference.iloc[0] = bars["open"].iloc[0]
     span = _log(high.where(high >= reference, reference) / low.where(low <= reference, reference))

@@ -9,6 +9,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from functools import cache, reduce
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,10 @@ from volwatch.analytics import bars, detector, market_wide
 from volwatch.analytics.calendars import Annualisation, calendar_named
 from volwatch.analytics.conditions import TABLES, VOLUME_ONLY
 from volwatch.analytics.config import EngineConfig
-from volwatch.analytics.day_risk import measure_days
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.measures.day_risk import measure_days
+from volwatch.analytics.measures.sessions import grid, measure_sessions, prior
 from volwatch.analytics.results import FLAG_NAMES
-from volwatch.analytics.sessions import grid, measure_sessions, prior
 from volwatch.analytics.standing import STANDINGS
 from volwatch.analytics.trades import no_trades
 from volwatch.analytics.volatility import NULL_REASONS
@@ -177,10 +178,12 @@ def test_no_parameter_is_told_twice() -> None:
 
 @pytest.mark.parametrize(("name", "value"), constants())
 def test_a_parameter_has_the_value_that_is_told(name: str, value: str) -> None:
-    module, _, path = name.partition(".")
-    found = reduce(getattr, path.split("."), importlib.import_module(f"volwatch.analytics.{module}"))
+    parts = name.split(".")
+    module = list(takewhile(str.islower, parts))
+    path = parts[len(module) :]
+    found = reduce(getattr, path, importlib.import_module(".".join(["volwatch.analytics", *module])))
     if isinstance(found, property) or not isinstance(found, int | float):
-        found = getattr(EngineConfig(), path.rpartition(".")[2])  # slots hide the defaults of a class
+        found = getattr(EngineConfig(), path[-1])  # slots hide the defaults of a class
     assert found == number(value)
 
 

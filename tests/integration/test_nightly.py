@@ -11,7 +11,7 @@ from psycopg2 import errors
 
 from tests.integration.worlds import APPLICATION_NAME, World, own_world
 from volwatch.analytics.calendars import DAY_MS, MINUTE_MS, calendar_named
-from volwatch.analytics.realised import subsampled_variance
+from volwatch.analytics.measures.realised import subsampled_variance
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.local.stack import ROLES, Stack
 from volwatch.pipeline import nightly

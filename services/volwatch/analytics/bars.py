@@ -91,7 +91,7 @@ class BarTable:
             size = np.where(self.priced_volume > 0, self.priced_volume, np.nan)
             return np.clip(self.notional / size, self.low, self.high)
 
-    def take(self, rows: npt.NDArray[np.intp] | Bool) -> "BarTable":
+    def take(self, rows: npt.NDArray[np.intp] | Bool | slice) -> "BarTable":
         """Return some rows as a table of their own."""
         return BarTable(*(getattr(self, column.name)[rows] for column in fields(self)))
 

@@ -9,10 +9,10 @@ from volwatch.analytics.calendars import DAY_MS, REGULAR
 from volwatch.analytics.config import EngineConfig, min_obs
 from volwatch.analytics.groups import Groups, grouped
 from volwatch.analytics.history import Line, blocks, line
+from volwatch.analytics.measures.risk import SHARPE_WINDOW, rolling_sharpe
 from volwatch.analytics.minutes import annualisations, effective_window
 from volwatch.analytics.recurrence import linear
 from volwatch.analytics.results import FLAG_CORPORATE_ACTION, Bars, Volatility
-from volwatch.analytics.risk import SHARPE_WINDOW, rolling_sharpe
 from volwatch.analytics.splits import detect
 from volwatch.analytics.state import DAY_TERMS, EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64

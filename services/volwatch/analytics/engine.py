@@ -16,6 +16,7 @@ from volwatch.analytics.bars import OHLC_CONDITION, OUTLIER, BarTable
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.episodes import final_transitions, provisional_transitions
+from volwatch.analytics.measures.risk import SHARPE_WINDOW
 from volwatch.analytics.minutes import Advanced
 from volwatch.analytics.results import (
     FLAG_SUSPECT_PRINTS,
@@ -24,7 +25,6 @@ from volwatch.analytics.results import (
     Result,
     Volatility,
 )
-from volwatch.analytics.risk import SHARPE_WINDOW
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
 from volwatch.analytics.trades import Bool, Int64, Trades
 

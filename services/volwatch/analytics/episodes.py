@@ -8,10 +8,10 @@ import numpy as np
 
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.detector import KINDS, SEVERITIES
+from volwatch.analytics.lifecycle import Episode
 from volwatch.analytics.minutes import Advanced
 from volwatch.analytics.results import Facts, Transition
 from volwatch.analytics.state import EngineState, Shown
-from volwatch.analytics.walk import Episode
 
 
 def final_transitions(state: EngineState, final: Advanced, lateness_ms: int) -> list[Transition]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from volwatch.analytics.trades import Bool, Float64, Int64
 
 Index = npt.NDArray[np.intp]
+
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Groups:
         marked = np.flatnonzero(rows)
         return set((marked - self.heads[self.slot[marked]]).tolist())
 
-    def before(self, values: npt.NDArray[np.generic], known: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def before(self, values: npt.NDArray[_Number], known: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         """Return for each row the value of the row before it; of a series' first row what was ``known`` of it."""
         shifted = np.empty_like(values)
         shifted[1:] = values[:-1]
@@ -137,7 +140,8 @@ class Groups:
     def running(self, counts: Bool, start: Int64) -> Int64:
         """Return how many rows of its series counted up to each one, on top of ``start``, shape (k,)."""
         total = np.cumsum(counts)
-        return (start - np.append(0, total)[self.heads])[self.slot] + total
+        numbers: Int64 = (start - np.append(0, total)[self.heads])[self.slot] + total
+        return numbers
 
 
 def grouped(series: Int64) -> Groups:

@@ -18,7 +18,7 @@ class History:
     @property
     def width(self) -> int:
         """Terms kept of each series."""
-        return self.values.shape[2]
+        return int(self.values.shape[2])
 
     def grow(self, series: int) -> None:
         """Make room for more series."""
@@ -94,11 +94,11 @@ def line(history: History, groups: Groups, rows: dict[str, Float64], counts: Boo
     newest = (heads + width - 1 - before)[groups.slot] + running
     held = history.values[:, groups.series]
     if counts is None and groups.even:
-        values = np.empty((len(history.names), k, width + groups.rows // k))
-        values[:, :, :width] = held
+        by_series = np.empty((len(history.names), k, width + groups.rows // k))
+        by_series[:, :, :width] = held
         for place, name in enumerate(history.names):
-            values[place, :, width:] = rows[name].reshape(k, -1)
-        values = values.reshape(len(history.names), -1)
+            by_series[place, :, width:] = rows[name].reshape(k, -1)
+        values = by_series.reshape(len(history.names), -1)
     else:
         values = np.empty((len(history.names), int(ends[-1]) if k else 0))
         values[:, heads[:, None] + np.arange(width)] = held

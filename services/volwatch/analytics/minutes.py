@@ -239,7 +239,8 @@ def _flags(row: Row, measured: _Measured, signals: Signals, complete: Bool) -> I
     busy = warm & (row.table.trades >= MIN_TRADES_PER_BAR)
     jump = busy & (np.abs(measured.log_return) > LEE_MYKLAND_LIMIT * local * np.sqrt(row.elapsed))
     cusum = warm & (signals.cusum > CUSUM_LIMIT)
-    return FLAG_REOPEN * row.reopen + FLAG_JUMP * jump + FLAG_CUSUM * cusum
+    flags: Int64 = FLAG_REOPEN * row.reopen + FLAG_JUMP * jump + FLAG_CUSUM * cusum
+    return flags
 
 
 def _bars(

@@ -18,10 +18,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
 from volwatch.analytics.calendars import DAY_MS, MINUTE_MS, Calendar
 from volwatch.analytics.config import EngineConfig
-from volwatch.analytics.day_risk import DayReturns, day_returns, measure_days
-from volwatch.analytics.garch import GarchFit, fit_garch
-from volwatch.analytics.measure import Measure, measure
-from volwatch.analytics.sessions import PAST_SESSIONS, grid, measure_sessions, prior
+from volwatch.analytics.measures.day_risk import DayReturns, day_returns, measure_days
+from volwatch.analytics.measures.garch import GarchFit, fit_garch
+from volwatch.analytics.measures.measure import Measure, measure
+from volwatch.analytics.measures.sessions import PAST_SESSIONS, grid, measure_sessions, prior
 from volwatch.analytics.trades import Float64, Int64, Series
 from volwatch.analytics.volatility import NULL_REASONS
 from volwatch.pipeline.configuration import engine_config

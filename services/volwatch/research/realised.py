@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from volwatch.analytics.realised import DayMeasures, day_measures
+from volwatch.analytics.measures.realised import DayMeasures, day_measures
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.errors import BadInput
 from volwatch.research.options import Faults

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
-from volwatch.analytics.drawdown import rolling_max_drawdown
-from volwatch.analytics.risk import rolling_sharpe, rolling_sortino
-from volwatch.analytics.tails import rolling_expected_shortfall, rolling_value_at_risk
+from volwatch.analytics.measures.drawdown import rolling_max_drawdown
+from volwatch.analytics.measures.risk import rolling_sharpe, rolling_sortino
+from volwatch.analytics.measures.tails import rolling_expected_shortfall, rolling_value_at_risk
 from volwatch.analytics.trades import Bool, Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, INVALID_OHLC
 from volwatch.research import splits

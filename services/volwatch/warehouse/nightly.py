@@ -10,7 +10,7 @@ import pandas as pd
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import execute_values
 
-from volwatch.analytics.measure import Measure
+from volwatch.analytics.measures.measure import Measure
 from volwatch.analytics.state import VERSION
 from volwatch.analytics.trades import Int64, Series
 from volwatch.analytics.volatility import NULL_REASONS

@@ -31,7 +31,8 @@ def sessions(count: int, seed: int) -> tuple[Int64, Bool, Float64]:
 
 def follow(held: Season, groups: Groups, minute: Int64, turns: Bool, log_range: Float64, *, seasonal: bool) -> Usual:
     n = len(minute)
-    place = Placement(np.ones(n, np.int8), *(np.zeros(n, np.int64) for _ in range(2)), minute, MINUTES - minute)
+    zero = np.zeros(n, np.int64)
+    place = Placement(np.ones(n, np.int8), zero, zero, minute, MINUTES - minute)
     bars = Placed(place, np.full(n, not seasonal), np.full(n, MINUTES))
     return season.follow(held, groups, bars, turns, np.ones(n, np.bool_), log_range)
 

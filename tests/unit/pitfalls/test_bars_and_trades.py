@@ -17,11 +17,11 @@ from tests.unit.pitfalls.made import (
     values,
 )
 from volwatch import finnhub
-from volwatch.analytics import jumps, realised
 from volwatch.analytics.bars import REASONS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.duplicates import Duplicates
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.measures import jumps, realised
 from volwatch.analytics.results import Result
 from volwatch.analytics.trades import concatenate, from_records
 from volwatch.analytics.volatility import TOO_FEW_TRADES

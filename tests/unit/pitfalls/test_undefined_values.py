@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.unit.pitfalls.made import MINUTE_MS, line_of, mark, numbers, table, trades, values
-from volwatch.analytics import jumps, realised
 from volwatch.analytics.charts import robust_z
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
-from volwatch.analytics.risk import rolling_sharpe, rolling_sortino
+from volwatch.analytics.measures import jumps, realised
+from volwatch.analytics.measures.risk import rolling_sharpe, rolling_sortino
 from volwatch.analytics.trades import concatenate
 from volwatch.analytics.volatility import (
     DEFINED,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from volwatch.analytics.measure import measure
+from volwatch.analytics.measures.measure import measure
 from volwatch.analytics.state import VERSION
 from volwatch.analytics.volatility import DEFINED, ZERO_VARIANCE
 from volwatch.warehouse.nightly import SessionRows, measures_frame

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from volwatch.analytics import realised
-from volwatch.analytics.measure import Measure
-from volwatch.analytics.periodicity import learnt, weighted_standard_deviation
-from volwatch.analytics.sessions import PAST_SESSIONS, Grid, grid, measure_sessions, past_periodicity, prior
+from volwatch.analytics.measures import realised
+from volwatch.analytics.measures.measure import Measure
+from volwatch.analytics.measures.periodicity import learnt, weighted_standard_deviation
+from volwatch.analytics.measures.sessions import PAST_SESSIONS, Grid, grid, measure_sessions, past_periodicity, prior
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, TOO_FEW_TRADES, ZERO_VARIANCE
 

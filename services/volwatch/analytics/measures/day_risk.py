@@ -5,11 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from volwatch.analytics.config import min_obs
-from volwatch.analytics.drawdown import rolling_max_drawdown
-from volwatch.analytics.measure import Measure, measure
-from volwatch.analytics.risk import SHARPE_WINDOW, rolling_probabilistic_sharpe, rolling_sharpe_eta, rolling_sortino
+from volwatch.analytics.measures.drawdown import rolling_max_drawdown
+from volwatch.analytics.measures.measure import Measure, measure
+from volwatch.analytics.measures.risk import (
+    SHARPE_WINDOW,
+    rolling_probabilistic_sharpe,
+    rolling_sharpe_eta,
+    rolling_sortino,
+)
+from volwatch.analytics.measures.tails import rolling_expected_shortfall, rolling_value_at_risk
 from volwatch.analytics.splits import detect
-from volwatch.analytics.tails import rolling_expected_shortfall, rolling_value_at_risk
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import log_ratio
 

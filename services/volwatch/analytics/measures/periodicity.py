@@ -6,7 +6,7 @@ highfrequency. Before a jump test the returns are divided by it: a U-shape alone
 
 import numpy as np
 
-from volwatch.analytics.realised import bipower_variance
+from volwatch.analytics.measures.realised import bipower_variance
 from volwatch.analytics.seasonality import SHRINK_SESSIONS
 from volwatch.analytics.trades import Bool, Float64, Int64
 

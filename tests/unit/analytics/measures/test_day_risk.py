@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.oracle import DATA
-from volwatch.analytics.day_risk import day_returns, measure_days
-from volwatch.analytics.drawdown import worst_drawdown
-from volwatch.analytics.measure import Measure
+from volwatch.analytics.measures.day_risk import day_returns, measure_days
+from volwatch.analytics.measures.drawdown import worst_drawdown
+from volwatch.analytics.measures.measure import Measure
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA
 

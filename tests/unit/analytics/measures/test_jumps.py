@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.oracle import DATA
-from volwatch.analytics import jumps, realised
+from volwatch.analytics.measures import jumps, realised
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, TOO_FEW_TRADES, ZERO_VARIANCE
 

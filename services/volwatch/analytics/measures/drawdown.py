@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics.risk import SHARPE_MIN_OBS, blocked
+from volwatch.analytics.measures.risk import SHARPE_MIN_OBS, blocked
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import DEFINED
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volwatch.analytics import jumps
-from volwatch.analytics.risk import lo_scale
+from volwatch.analytics.measures import jumps
+from volwatch.analytics.measures.risk import lo_scale
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics import normal
-from volwatch.analytics.moments import Moments, autocorrelation, moments
+from volwatch.analytics.measures import normal
+from volwatch.analytics.measures.moments import Moments, autocorrelation, moments
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, ZERO_VARIANCE
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volwatch.analytics import normal
+from volwatch.analytics.measures import normal
 
 
 def test_tails_have_the_digits_of_the_tables() -> None:

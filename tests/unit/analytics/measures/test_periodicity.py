@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.oracle import DATA
-from volwatch.analytics import periodicity
-from volwatch.analytics.periodicity import (
+from volwatch.analytics.measures import periodicity
+from volwatch.analytics.measures.periodicity import (
     SMOOTH_BINS,
     deseasonalised,
     learnt,
@@ -17,7 +17,7 @@ from volwatch.analytics.periodicity import (
     standard_deviation,
     weighted_standard_deviation,
 )
-from volwatch.analytics.realised import aggregated, jump_test
+from volwatch.analytics.measures.realised import aggregated, jump_test
 from volwatch.analytics.trades import Bool, Float64
 
 

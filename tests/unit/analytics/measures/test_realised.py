@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.oracle import DATA
-from volwatch.analytics import realised
-from volwatch.analytics.realised import DayMeasures, aggregated, day_measures, subsampled_variance
+from volwatch.analytics.measures import realised
+from volwatch.analytics.measures.realised import DayMeasures, aggregated, day_measures, subsampled_variance
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, TOO_FEW_TRADES, ZERO_VARIANCE
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from volwatch.analytics.measure import Measure, measure
+from volwatch.analytics.measures.measure import Measure, measure
 from volwatch.analytics.volatility import DEFINED, ZERO_VARIANCE
 
 

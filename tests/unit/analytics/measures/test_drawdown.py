@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.oracle import DATA
-from volwatch.analytics.drawdown import Drawdown, drawdowns, rolling_max_drawdown, worst_drawdown
+from volwatch.analytics.measures.drawdown import Drawdown, drawdowns, rolling_max_drawdown, worst_drawdown
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA
 

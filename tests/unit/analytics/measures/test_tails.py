@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.oracle import DATA
-from volwatch.analytics import normal, tails
-from volwatch.analytics.moments import Moments, moments
-from volwatch.analytics.tails import (
+from volwatch.analytics.measures import normal, tails
+from volwatch.analytics.measures.moments import Moments, moments
+from volwatch.analytics.measures.tails import (
     cornish_fisher_holds,
     cornish_fisher_quantile,
     cornish_fisher_value_at_risk,

@@ -10,11 +10,12 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics import jumps, realised, seasonality
+from volwatch.analytics import seasonality
 from volwatch.analytics.config import min_obs
-from volwatch.analytics.measure import Measure, measure
-from volwatch.analytics.moments import autocorrelation
-from volwatch.analytics.periodicity import deseasonalised, learnt, weighted_standard_deviation
+from volwatch.analytics.measures import jumps, realised
+from volwatch.analytics.measures.measure import Measure, measure
+from volwatch.analytics.measures.moments import autocorrelation
+from volwatch.analytics.measures.periodicity import deseasonalised, learnt, weighted_standard_deviation
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, TOO_FEW_TRADES, ZERO_VARIANCE, annual
 

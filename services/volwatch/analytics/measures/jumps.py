@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics import normal
+from volwatch.analytics.measures import normal
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, TOO_FEW_TRADES, ZERO_VARIANCE
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.oracle import DATA
-from volwatch.analytics.risk import (
+from volwatch.analytics.measures.risk import (
     SHARPE_MIN_OBS,
     Reason,
     downside_deviation,

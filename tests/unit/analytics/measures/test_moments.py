@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from volwatch.analytics.moments import autocorrelation, moments
+from volwatch.analytics.measures.moments import autocorrelation, moments
 from volwatch.analytics.trades import Bool, Float64
 
 

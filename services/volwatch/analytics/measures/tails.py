@@ -9,9 +9,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics import normal
-from volwatch.analytics.moments import Moments
-from volwatch.analytics.risk import blocked
+from volwatch.analytics.measures import normal
+from volwatch.analytics.measures.moments import Moments
+from volwatch.analytics.measures.risk import blocked
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import DEFINED
 

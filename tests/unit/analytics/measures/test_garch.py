@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volwatch.analytics.garch import HORIZONS, MIN_OBS, GarchFit, fit_garch
+from volwatch.analytics.measures.garch import HORIZONS, MIN_OBS, GarchFit, fit_garch
 from volwatch.analytics.trades import Float64
 from volwatch.analytics.volatility import DEFINED, INSUFFICIENT_DATA, ZERO_VARIANCE
 
-ORACLE = Path(__file__).parents[3] / "../shared/oracle"
+ORACLE = Path(__file__).parents[4] / "../shared/oracle"
 SERIES, BENCHMARK = ORACLE / "dem2gbp.csv", ORACLE / "garch11_fcp_benchmark.json"
 OMEGA, ALPHA, BETA = 2e-6, 0.08, 0.9
 

@@ -1,0 +1,1 @@
+"""Measures of finished sessions and of daily returns: realised variance, jumps, risk, GARCH."""
