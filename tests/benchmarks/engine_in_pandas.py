@@ -94,7 +94,8 @@ def log_range(bars: Frames | pd.DataFrame) -> Float64:
     reference.iloc[0] = bars["open"].iloc[0]
     span = _log(high.where(high >= reference, reference) / low.where(low <= reference, reference))
     floor = _HALF_TICK / reference
-    return _log(span.where(span >= floor, floor)).to_numpy()
+    ranges: Float64 = _log(span.where(span >= floor, floor)).to_numpy()
+    return ranges
 
 
 def _detect(bars: Frames, move: Float64, enter: float, shown: dict[str, pd.DataFrame]) -> Outcome:

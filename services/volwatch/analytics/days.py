@@ -11,7 +11,6 @@ from volwatch.analytics.groups import Groups, grouped
 from volwatch.analytics.history import Line, blocks, line
 from volwatch.analytics.measures.risk import SHARPE_WINDOW, rolling_sharpe
 from volwatch.analytics.minutes import annualisations, effective_window
-from volwatch.analytics.recurrence import linear
 from volwatch.analytics.results import FLAG_CORPORATE_ACTION, Bars, Volatility
 from volwatch.analytics.splits import detect
 from volwatch.analytics.state import DAY_TERMS, EngineState
@@ -23,13 +22,13 @@ from volwatch.analytics.volatility import (
     annual,
     bar_terms,
     enough_trades,
+    ewma,
     null_reason,
     variances,
 )
 from volwatch.analytics.windows import reach
 
 DAY_SECONDS = 86_400
-_TINY = 1e-300  # in place of a weight of 0, which is masked
 
 
 def collect(state: EngineState, minute_bars: Bars, session: Int64) -> None:
@@ -79,11 +78,11 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig) -> tuple[
     rows = {name: given[name] if name in given else getattr(terms, name) for name in DAY_TERMS}
     held = line(chain.history, groups, rows)
     held.keep(chain.history, groups)
-    ewma = _ewma(state, groups, given["log_return"], config)
+    average = _ewma(state, groups, given["log_return"], config)
     flagged = replace(table, flags=table.flags | FLAG_CORPORATE_ACTION * split)
     label = np.full(n, REGULAR, np.int8)
     bars = Bars(DAY_SECONDS, flagged, label, given["log_return"], np.ones(n, np.int64), _all(n))
-    return bars, _volatility(state, table, groups, held, ewma, config)
+    return bars, _volatility(state, table, groups, held, average, config)
 
 
 def _continuous(state: EngineState, config: EngineConfig) -> Bool:
@@ -95,17 +94,13 @@ def _all(n: int) -> Bool:
 
 
 def _ewma(state: EngineState, groups: Groups, log_return: Float64, config: EngineConfig) -> tuple[Float64, Int64]:
-    chain, known = state.days, ~np.isnan(log_return)
-    decay = groups.pack(np.where(known, config.day_decay, 1.0))
-    squared = groups.pack(np.where(known, log_return, 0.0) ** 2)
+    chain = state.days
     start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
-    share = 1 - decay
-    (numerator, weight), last = linear(groups, start, decay, np.array([share * squared, share]))
-    number = groups.running(known, chain.terms[groups.series])
+    variance, last = ewma(groups, start, log_return**2, np.full(groups.rows, config.day_decay))
+    number = groups.running(~np.isnan(log_return), chain.terms[groups.series])
     chain.numerator[groups.series], chain.weight[groups.series] = last
     chain.terms[groups.series] = number[groups.last]
-    variance = np.where(weight > 0, numerator / np.maximum(weight, _TINY), np.nan)
-    return groups.unpack(variance), number
+    return variance, number
 
 
 def _volatility(
@@ -113,7 +108,7 @@ def _volatility(
     table: BarTable,
     groups: Groups,
     held: Line,
-    ewma: tuple[Float64, Int64],
+    average: tuple[Float64, Int64],
     config: EngineConfig,
 ) -> Volatility:
     n, width = len(table), config.day_window
@@ -134,8 +129,8 @@ def _volatility(
         returns = held.windows("simple_return", SHARPE_WINDOW, rows)
         sharpe = rolling_sharpe(returns, ~np.isnan(returns), per_year[series[rows]], config.risk_free_rate)
         value[-1, rows], error[-1, rows], reason[-1, rows], n_obs[-1, rows] = sharpe
-    value[-2], n_obs[-2] = annual(ewma[0], per_year[series]), ewma[1]
-    reason[-2] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
+    value[-2], n_obs[-2] = annual(average[0], per_year[series]), average[1]
+    reason[-2] = np.where(average[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
     return Volatility(
         bar_seconds=DAY_SECONDS,
         estimators=estimators,

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volwatch.analytics.groups import Index
+from volwatch.analytics.groups import Groups, Index
+from volwatch.analytics.recurrence import linear
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.windows import Reach, window_counts, window_sums, window_variances
 
 LN2 = float(np.log(2.0))
+_TINY = 1e-300  # in place of a weight of 0, which is masked
 
 NULL_REASONS = (
     "",
@@ -192,20 +194,6 @@ def enough_trades(trades: Float64, windows: Reach, at: Index) -> Bool:
     return enough
 
 
-def mean_term(terms: Float64, counts: Bool) -> Float64:
-    """Return Σ term / n over windows of shape (n, W), of the terms that count; NaN where none does."""
-    n = counts.sum(axis=1)
-    return np.where(n >= 1, np.where(counts, terms, 0.0).sum(axis=1) / np.maximum(n, 1), np.nan)
-
-
-def sample_variance(terms: Float64, counts: Bool) -> Float64:
-    """Return Σ(x − x̄)²/(n−1) over windows of shape (n, W), in two passes; NaN for n < 2."""
-    n = counts.sum(axis=1)
-    mean = mean_term(terms, counts)
-    squares = (np.where(counts, terms - mean[:, None], 0.0) ** 2).sum(axis=1)
-    return np.where(n >= 2, squares / np.maximum(n - 1, 1), np.nan)
-
-
 def masked_median(values: Float64, counts: Bool) -> Float64:
     """Return the median of the terms that count in each row; NaN where none does."""
     n = counts.sum(axis=1)
@@ -233,16 +221,28 @@ def null_reason(estimator: str, variance: Float64, n_obs: Int64, min_obs: int, e
     return reason.astype(np.int8)
 
 
-def ewma_step(state: tuple[Float64, Float64], rate: Float64, decay: Float64) -> tuple[Float64, Float64]:
-    """Return the next (N, D) of the normalised EWMA variance N/D: N ← w·N + (1−w)·q, D ← w·D + (1−w).
+def ewma(groups: Groups, start: Float64, rate: Float64, decay: Float64) -> tuple[Float64, Float64]:
+    """Return the EWMA variance N/D after each row, and N and D after each series' last; NaN before the first term.
+
+    N ← w·N + (1−w)·q, D ← w·D + (1−w). From N = D = 0, and with Δ = 1, this is pandas ``ewm(adjust=True)``: no start
+    bias. From (V, 1) it is the recursion of RiskMetrics, which goes on from the variance V.
 
     Parameters
     ----------
-    rate : q = r²/Δ, variance per bar.
-    decay : w = λ^Δ, the weight left to the past. With Δ = 1 this is pandas ``ewm(adjust=True)``: no start bias.
+    start : float64, shape (2, k)
+        N and D before the first row of each series.
+    rate : float64, shape (n,)
+        q = r²/Δ, variance per bar; NaN where there is no term, which leaves everything as it is.
+    decay : float64, shape (n,)
+        w = λ^Δ, the weight left to the past.
     """
-    numerator, weight = state
-    return decay * numerator + (1 - decay) * rate, decay * weight + (1 - decay)
+    missing = np.isnan(rate)
+    kept = groups.pack(np.where(missing, 1.0, decay))
+    share = 1 - kept
+    added = np.array([share * groups.pack(np.where(missing, 0.0, rate)), share])
+    (numerator, weight), last = linear(groups, start, kept, added)
+    variance = np.where(weight > 0, numerator / np.maximum(weight, _TINY), np.nan)
+    return groups.unpack(variance), last
 
 
 def annual(per_bar: Float64, per_year: Float64) -> Float64:

@@ -11,16 +11,15 @@ from volwatch.analytics.detector import Observation
 from volwatch.analytics.groups import Groups
 from volwatch.analytics.lifecycle import Episode
 from volwatch.analytics.placing import Placed
-from volwatch.analytics.recurrence import linear
 from volwatch.analytics.results import Signals
 from volwatch.analytics.season import Usual
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.volatility import ewma
 from volwatch.analytics.weekly import Weekly
 
 LONGEST_GAP_BARS = 10
 """A bar that comes after more than so many without a trade says little of its own minute: it teaches no baseline."""
-_TINY = 1e-300  # in place of a weight of 0, which is masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def walk(
 ) -> tuple[tuple[Float64, Int64], Signals, Episodes]:
     """Take the bars through all that recurs; the state moves on (in place) if they are final."""
     groups, series = row.groups, row.groups.series
-    ewma = _ewma(state, row, log_return, config, final)
+    average = _ewma(state, row, log_return, config, final)
     blind = row.gap | (~row.reopen & (row.elapsed > LONGEST_GAP_BARS))
     usual = _usual(state, row, ~(row.reopen | blind), log_range, final)
     move = np.where(complete, np.abs(log_return) / np.sqrt(row.elapsed), 0.0)
@@ -109,7 +108,7 @@ def walk(
         baseline_bars=verdict.bars,
         profile_days=usual.days,
     )
-    return ewma, signals, episodes
+    return average, signals, episodes
 
 
 def _usual(state: EngineState, row: Row, learns: Bool, log_range: Float64, final: bool) -> Usual:
@@ -141,17 +140,14 @@ def _week_to_follow(held: Weekly, rows: Int64, session: Int64, final: bool) -> t
 def _ewma(
     state: EngineState, row: Row, log_return: Float64, config: EngineConfig, final: bool
 ) -> tuple[Float64, Int64]:
-    """Return the EWMA variance after each bar, N/D with N ← wN + (1−w)r²/Δ and D ← wD + (1−w), and its terms."""
+    """Return the EWMA variance after each bar, and its terms."""
     chain, groups = state.minutes, row.groups
     counts = row.counts
-    decay = groups.pack(np.where(counts, np.exp2(-row.elapsed / config.minute_half_life), 1.0))
-    rate = groups.pack(log_return**2 / row.elapsed)
     start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
-    share = 1 - decay
-    (numerator, weight), last = linear(groups, start, decay, np.array([share * rate, share]))
+    rate = np.where(counts, log_return**2 / row.elapsed, np.nan)
+    variance, last = ewma(groups, start, rate, np.exp2(-row.elapsed / config.minute_half_life))
     number = groups.running(counts, chain.terms[groups.series])
     if final:
         chain.numerator[groups.series], chain.weight[groups.series] = last
         chain.terms[groups.series] = number[groups.last]
-    variance = np.where(weight > 0, numerator / np.maximum(weight, _TINY), np.nan)
-    return groups.unpack(variance), number
+    return variance, number

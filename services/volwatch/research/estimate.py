@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from volwatch.analytics.groups import grouped
-from volwatch.analytics.recurrence import linear
 from volwatch.analytics.trades import Float64, Int64
 from volwatch.analytics.volatility import (
     DAILY_ESTIMATORS,
@@ -19,6 +18,7 @@ from volwatch.analytics.volatility import (
     INVALID_OHLC,
     annual,
     enough_trades,
+    ewma,
     null_reason,
     variances,
 )
@@ -200,14 +200,9 @@ def ewma_line(rate: Float64, decay: Float64, start: tuple[float, float] = (0.0, 
     start : N and D before the first term
         (0, 0) gives the normalised form; (V, 1) the recursion of RiskMetrics from the variance V on.
     """
-    known = ~np.isnan(rate)
-    left = np.where(known, decay, 1.0)
-    added = np.stack([np.where(known, (1 - decay) * rate, 0.0), 1 - left])
-    values, held = np.empty_like(added), np.array(start)[:, None]
+    line, held = np.empty(len(rate)), np.array(start)[:, None]
     for begin in progress(range(0, len(rate), _BLOCK), "estimating"):
         part = slice(begin, begin + _BLOCK)
         one = grouped(np.zeros(len(rate[part]), np.int64))
-        values[:, part], held = linear(one, held, left[part], added[:, part])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        line: Float64 = values[0] / values[1]
+        line[part], held = ewma(one, held, rate[part], decay[part])
     return line

@@ -13,6 +13,7 @@ from volwatch.analytics.bars import FLAG_OHLC, BarTable, bar_key
 from volwatch.analytics.calendars import DAY_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.groups import grouped
 from volwatch.analytics.results import Volatility
 from volwatch.analytics.state import add_series
 from volwatch.analytics.trades import Float64
@@ -20,11 +21,10 @@ from volwatch.analytics.volatility import (
     LN2,
     bar_terms,
     enough_trades,
+    ewma,
     log_ratio,
     masked_median,
-    mean_term,
     null_reason,
-    sample_variance,
     variances,
 )
 from volwatch.analytics.windows import reach
@@ -187,15 +187,21 @@ def test_the_masked_median_is_the_median_of_what_counts(values: np.ndarray, coun
     np.testing.assert_array_equal(masked_median(values, counts), expected)
 
 
-@given(terms=arrays(np.float64, (2, 9), elements=st.floats(-1e3, 1e3)), scale=st.sampled_from([0.5, 2.0, 4.0]))
-def test_variance_scales_with_the_square(terms: Float64, scale: float) -> None:
-    counts = np.ones((2, 9), np.bool_)
-    np.testing.assert_allclose(
-        sample_variance(terms * scale, counts), sample_variance(terms, counts) * scale**2, rtol=1e-9
+@given(returns=arrays(np.float64, 9, elements=st.floats(-1e3, 1e3)), scale=st.sampled_from([0.5, 2.0, 4.0]))
+def test_variance_scales_with_the_square(returns: Float64, scale: float) -> None:
+    for estimator in ("cc", "cc0"):
+        before, after = (last_variance(estimator, (returns * by).tolist(), [1.0] * 9) for by in (1.0, scale))
+        assert after == pytest.approx(before * scale**2, rel=1e-9, abs=1e-300)
+
+
+def test_an_ewma_by_hand() -> None:
+    """w = ½: of 4, nothing and 1 the weights are ½ and 1 in halves: (½·½·4 + ½·1)/(½·½ + ½) = 2."""
+    variance, last = ewma(
+        grouped(np.zeros(4, np.int64)), np.zeros((2, 1)), np.array([np.nan, 4.0, np.nan, 1.0]), np.full(4, 0.5)
     )
+    np.testing.assert_array_equal(variance, [np.nan, 4.0, 4.0, 2.0])
+    assert last.tolist() == [[1.5], [0.75]]
 
 
-def test_what_does_not_count_does_not_matter() -> None:
-    counts = np.array([[True, True, False]])
-    assert mean_term(np.array([[1.0, 3.0, np.nan]]), counts).tolist() == [2.0]
+def test_ln_2() -> None:
     assert pytest.approx(0.6931471805599453, rel=1e-16) == LN2

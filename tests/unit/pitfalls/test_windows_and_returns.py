@@ -10,9 +10,10 @@ from tests.unit.pitfalls.made import DAY_MS, MINUTE_MS, calm, line_of, mark, num
 from volwatch.analytics.calendars import calendar_named
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.groups import grouped
 from volwatch.analytics.splits import adjust, detect
 from volwatch.analytics.trades import Float64, concatenate
-from volwatch.analytics.volatility import annual, ewma_step, log_ratio, sample_variances
+from volwatch.analytics.volatility import annual, ewma, log_ratio, sample_variances
 from volwatch.research.estimate import Asked, windowed_values
 from volwatch.research.ohlc import bars_of
 
@@ -159,12 +160,10 @@ def added_and_removed(x: Float64, window: int) -> Float64:
 def test_pitfall_15_an_ewma_starts_without_bias_and_has_todays_return() -> None:
     """Mistake: a start at r₁², or a value of day i that knows returns to i − 1 only. Right: N/D, with r_i in it."""
     returns = numbers("ewma_msft_daily.csv", "log_return")[1:]
-    state, found = (np.zeros(1), np.zeros(1)), []
-    for square in (returns**2).tolist():
-        state = ewma_step(state, np.array([square]), np.full(1, 0.94))
-        found.append(float(state[0][0] / state[1][0]))
+    n = len(returns)
+    found, _ = ewma(grouped(np.zeros(n, np.int64)), np.zeros((2, 1)), returns**2, np.full(n, 0.94))
     normalised = numbers("ewma_msft_daily.csv", "normalised_lam0.94")[1:]
     recursive = numbers("ewma_msft_daily.csv", "recursive_init_r2_lam0.94")[1:]
     np.testing.assert_allclose(found, normalised, rtol=1e-12)
     assert np.abs(recursive[5:20] / normalised[5:20] - 1).max() > 0.1
-    assert np.median(np.abs(np.array(found[:-1]) / normalised[1:] - 1)) > 1e-2
+    assert np.median(np.abs(found[:-1] / normalised[1:] - 1)) > 1e-2
