@@ -4,6 +4,7 @@ Secrets have no default and print as ``***``. All faults of all groups are repor
 """
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
@@ -174,6 +175,7 @@ class PipelineSettings(BaseSettings):
     price_retention_days: int = Field(730, ge=31, description="age at which partitions of stock_prices are dropped")
     volatility_retention_days: int = Field(365, ge=31, description="the same for stock_volatility and stock_signals")
     risk_free_rate: float = Field(0.0, gt=-1, lt=1, description="annual risk-free rate of the Sharpe ratio, a decimal")
+    risk_free_as_of: date | None = Field(None, description="the day that rate is of; the night warns of an old one")
     alert_enter: float = Field(3.8, gt=0, description="statistic at which the default detector opens an alert")
     outlier_filter: bool = Field(True, description="hold back single prints that are far from those before them")
     condition_tables: str = Field("", description="tables of sale conditions, source=table[,source=table]")

@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 SESSIONS_AT_ONCE = 60
 """Most sessions of a series in one transaction: a series with a long backlog takes several."""
 GARCH_WINDOW = 1000
+OLD_RATE = timedelta(days=120)
 """Most daily returns that a model is fitted to: about four years."""
 
 
@@ -71,6 +72,7 @@ def run(connection: Connection, settings: PipelineSettings, now: datetime) -> Re
     Transient
         A server did not answer; what was committed stays, the rest is for the next run.
     """
+    _warn_of_old_rate(settings, now)
     kept_since = now - timedelta(days=settings.volatility_retention_days)
     with connection, connection.cursor() as cursor:
         if not nightly.try_lock(cursor):
@@ -92,6 +94,12 @@ def run(connection: Connection, settings: PipelineSettings, now: datetime) -> Re
             models=report.models + done.models,
         )
     return _told(report)
+
+
+def _warn_of_old_rate(settings: PipelineSettings, now: datetime) -> None:
+    as_of = settings.risk_free_as_of
+    if as_of is not None and now.date() - as_of > OLD_RATE:
+        _log.warning("risk_free_rate_old", rate=settings.risk_free_rate, as_of=as_of.isoformat())
 
 
 def _told(report: Report) -> Report:

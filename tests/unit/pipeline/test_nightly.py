@@ -310,3 +310,10 @@ def test_a_long_backlog_is_cut_into_pieces_and_no_piece_is_refused() -> None:
     assert [len(batch) for batch in batches(iter(todo), 1)] == [1, 1, 1, 1]
     assert [len(batch) for batch in batches(iter(todo), 10**9)] == [4]
     assert list(batches(iter([]), 1)) == []
+
+
+@pytest.mark.parametrize(("as_of", "warns"), [(None, False), (date(2026, 1, 2), False), (date(2025, 1, 2), True)])
+def test_an_old_risk_free_rate_is_told_of(warehouse: MemoryWarehouse, as_of: date | None, warns: bool) -> None:
+    with capture_logs() as logs:
+        run(PipelineSettings(risk_free_rate=0.04, risk_free_as_of=as_of))
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["risk_free_rate_old"] * warns
