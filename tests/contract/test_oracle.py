@@ -1,4 +1,4 @@
-"""No independent value lies idle: every oracle file is read by a test, and those that are committed are as they were."""
+"""No independent value lies idle: a test reads every oracle file, and those that are committed are as they were."""
 
 from pathlib import Path
 

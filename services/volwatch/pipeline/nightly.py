@@ -34,8 +34,9 @@ _log = structlog.get_logger()
 SESSIONS_AT_ONCE = 60
 """Most sessions of a series in one transaction: a series with a long backlog takes several."""
 GARCH_WINDOW = 1000
-OLD_RATE = timedelta(days=120)
 """Most daily returns that a model is fitted to: about four years."""
+OLD_RATE = timedelta(days=120)
+"""Age at which a risk-free rate is told to be old: central banks meet more often."""
 
 
 @dataclass(frozen=True, slots=True)
