@@ -26,6 +26,7 @@ from volwatch.analytics.results import (
 )
 from volwatch.analytics.state import MINUTE_TERMS, EngineState, add_weekly
 from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.true_range import least_range, true_log_range
 from volwatch.analytics.volatility import (
     DEFINED,
     INSUFFICIENT_DATA,
@@ -197,8 +198,8 @@ def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) ->
         terms = bar_terms((table.open, table.high, table.low, table.close), previous, elapsed)
         measured.log_return[rows] = terms.log_return
         reference = np.where(row.begins[rows], table.open, previous)
-        least = detector.least_range(reference, row.placed.continuous[rows])
-        measured.log_range[rows] = detector.true_log_range(table.high, table.low, reference, terms.elapsed, least)
+        least = least_range(reference, row.placed.continuous[rows])
+        measured.log_range[rows] = true_log_range(table.high, table.low, reference, terms.elapsed, least)
         chain = row.placed.place.chain[rows].astype(np.float64)
         held = line(state.minutes.history, groups, _history_rows(table, chain, terms), counts[rows])
         if final:
