@@ -6,6 +6,7 @@ way is confirmed or retracted when its bar becomes final. No clock: time is in t
 """
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -162,13 +163,24 @@ class Engine:
         closed = table.start + MINUTE_MS + self._lateness_ms <= reached[table.series]
         self.state.minute_bars = table.take(~closed)
         priced = table.trades > 0
-        final = table.take(closed & priced)
-        advanced = minutes.advance(self.state, final, self.config, np.ones(len(final), np.bool_), final=True)
-        return advanced, table.take(closed & ~priced)
+        final, unpriced = table.take(closed & priced), table.take(closed & ~priced)
+        if not len(final):
+            return self._nothing[0], unpriced
+        return minutes.advance(self.state, final, self.config, np.ones(len(final), np.bool_), final=True), unpriced
 
     def _advance_days(self, final: Advanced, reached: Int64) -> tuple[Bars, Volatility]:
         days.collect(self.state, final.bars, final.session)
-        return days.advance(self.state, days.take_closed(self.state, self.config, reached), self.config)
+        closed = days.take_closed(self.state, self.config, reached)
+        return days.advance(self.state, closed, self.config) if len(closed) else self._nothing[1]
+
+    @cached_property
+    def _nothing(self) -> tuple[Advanced, tuple[Bars, Volatility]]:
+        """What comes of no bars. Most calls bring none that is final, and to find that out anew costs milliseconds."""
+        config, none = self.config, bar_rules.empty_table()
+        state = Engine(config).state
+        return minutes.advance(state, none, config, np.empty(0, np.bool_), final=True), days.advance(
+            state, none, config
+        )
 
     def _preview(self, reached: Int64) -> tuple[Advanced, Bool]:
         """Evaluate the bars that may still change; return that, and which of them are shown (provisional)."""
