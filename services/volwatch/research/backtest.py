@@ -43,7 +43,7 @@ jump) and an EWMA of z of unit variance (a burst). An alert opens at S >= ENTER 
 within 10 bars of the last, in the first 60 bars of a symbol, or on a bar of one trade. The first bar after a halt is
 judged by z alone.
 
---sweep prints what each of many levels gives (default {LEVELS[0]:g} to {LEVELS[-1]:g} by 0.1): onsets per symbol-day
+--sweep prints and draws what each of many levels gives ({LEVELS[0]:g} to {LEVELS[-1]:g} by 0.1): onsets per symbol-day
 and, with --labels, false alarms per symbol-day with their 95 % Poisson interval, of all and of null symbols; ARL0 =
 minutes of a session/(false alarms per null symbol-day), in bars; recall, precision, F1; median delay in minutes. The
 rules are those of volwatch score. ENTER is a quantile, not a constant: choose the false alarms you can live with.
@@ -85,7 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calendar", default=AUTO, metavar="NAME", help=f"of all symbols (default {AUTO})")
     parser.add_argument("--sweep", action="store_true", help="print what many levels give")
     parser.add_argument("--labels", type=Path, metavar="LABELS", help="with --sweep: labels.csv, or its directory")
-    parser.add_argument("--curve", type=Path, metavar="CURVE.html", help="with --sweep: draw it, in a page of its own")
+    parser.add_argument(
+        "--curve",
+        type=Path,
+        metavar="CURVE.html",
+        help="with --sweep: where to draw it (default BARS.curve.html, in this directory)",
+    )
 
 
 def _default() -> float:
@@ -116,8 +121,9 @@ def run(args: argparse.Namespace) -> int:
     if args.sweep:
         points = _points(asked, calendar, found)
         sys.stdout.write(table_of(points, labelled=asked.labels is not None) + "\n")
-        if args.curve is not None:
-            write_curve(points, args.curve, labelled=asked.labels is not None)
+        curve = _curve(args)
+        write_curve(points, curve, labelled=asked.labels is not None)
+        sys.stderr.write(f"volwatch backtest: drawn in {curve}\n")
     if args.output is not None:
         _write_alerts(found, args.output)
     return 0
@@ -131,8 +137,8 @@ def _read(args: argparse.Namespace) -> Asked:
     faults.found += _contradictions(args, levels)
     if args.output is not None:
         faults.found += output_faults(args.output, *([args.bars] if args.bars else []))
-    if args.curve is not None:
-        faults.found += curve_faults(args.curve)
+    if args.curve is not None or (args.sweep and args.bars is not None):
+        faults.found += curve_faults(_curve(args))
     calendar, raw, bars, labels = None, None, None, None
     if args.calendar != AUTO:
         try:
@@ -147,6 +153,12 @@ def _read(args: argparse.Namespace) -> Asked:
         bars = None if args.bars is None else read_minute_bars(args.bars)
     faults.tell()
     return Asked(levels, bars, raw, calendar, labels)
+
+
+def _curve(args: argparse.Namespace) -> Path:
+    """Return where a sweep is drawn: in a page of its own."""
+    curve: Path = args.curve or Path(f"{args.bars.name.partition('.')[0]}.curve.html")
+    return curve
 
 
 def _contradictions(args: argparse.Namespace, levels: Sequence[float]) -> list[str]:

@@ -124,10 +124,16 @@ def test_a_sweep_prints_and_draws_what_each_level_gives(
     assert (tmp_path / "curve.html").stat().st_size > 1_000_000
 
 
-def test_a_sweep_without_labels_counts_onsets(bars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_without_labels_counts_onsets(
+    bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert cli.main(["backtest", str(bars), "--sweep"]) == 0
-    header, *lines = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    header, *lines = told.out.splitlines()
     assert header.split() == ["enter", "onsets", "per", "day"]
+    assert told.err.splitlines()[-1] == "volwatch backtest: drawn in bars.curve.html"
+    assert Path("bars.curve.html").stat().st_size > 1_000_000
     assert [line.split()[0] for line in lines] == [f"{3 + step / 10:g}" for step in range(21)]
 
 
