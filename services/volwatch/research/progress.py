@@ -1,4 +1,4 @@
-"""Says on standard error how far long work is: a bar on a terminal, a line now and then elsewhere."""
+"""Says on standard error how far long work is: a bar on a terminal that can draw, a line now and then elsewhere."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -34,7 +34,8 @@ def progress(
     """
     console = console or Console(stderr=True)
     count = len(items) if total is None and isinstance(items, Sized) else total
-    yield from (_bar if console.is_terminal else _lines)(items, label, count, console, clock)
+    draws = console.is_terminal and not console.is_dumb_terminal
+    yield from (_bar if draws else _lines)(items, label, count, console, clock)
 
 
 def _bar(

@@ -15,10 +15,18 @@ def ticking(seconds: float) -> Callable[[], float]:
     return lambda: next(now) * seconds
 
 
-def told(count: int, seconds: float, *, terminal: bool, total: int | None = None, sized: bool = True) -> str:
+def told(
+    count: int,
+    seconds: float,
+    *,
+    terminal: bool,
+    total: int | None = None,
+    sized: bool = True,
+    kind: str = "xterm",
+) -> str:
     """Return what is said of work of so many items, each of so many seconds."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=80)
+    console = Console(file=out, force_terminal=terminal, width=80, _environ={"TERM": kind})
     items: range | Iterator[int] = range(count) if sized else iter(range(count))
     assert list(progress(items, "working", total=total, console=console, clock=ticking(seconds))) == list(range(count))
     return out.getvalue()
@@ -55,3 +63,7 @@ def test_an_error_in_the_work_comes_through(terminal: bool) -> None:
 
     with pytest.raises(OSError, match="broken"):
         list(progress(failing(), "working", console=console, clock=ticking(1.0)))
+
+
+def test_a_terminal_that_cannot_draw_is_told_in_lines() -> None:
+    assert told(10, 3.0, terminal=True, kind="dumb") == told(10, 3.0, terminal=False)
