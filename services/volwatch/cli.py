@@ -23,6 +23,8 @@ COMMANDS = {
     ),
     "wait": ("volwatch.operations.wait", "return when servers can be used"),
     "trace": ("volwatch.operations.trace", "follow one record through every hop"),
+    "quarantine": ("volwatch.operations.quarantine", "look at records that were not taken, and send them again"),
+    "reconcile": ("volwatch.operations.reconcile", "count the rows of every hop against each other"),
     "dashboard": ("dashboard.command", "serve the dashboard"),
     "bars": ("volwatch.research.bars", "make one-minute bars of recorded trades"),
     "estimate": ("volwatch.research.estimate", "rolling volatility of the bars in a file"),

@@ -8,9 +8,9 @@ import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
 from volwatch.rawzone.store import Rawzone
-from volwatch.reconcile import Hop, Range, Reconciliation, reconcile
+from volwatch.reconcile import Range, Reconciliation
 from volwatch.settings import PipelineSettings
-from volwatch.warehouse import upkeep, writer
+from volwatch.warehouse import reconciliation, upkeep
 
 _log = structlog.get_logger()
 
@@ -46,7 +46,9 @@ def run(
         for table in ("stock_volatility", "stock_signals"):
             before = now - timedelta(days=settings.volatility_retention_days)
             dropped += upkeep.drop_partitions(cursor, table, before)
-    counted = _reconcile(connection, rawzone, kafka, now)
+    counted = reconciliation.count(connection, rawzone, kafka, now)
+    with connection, connection.cursor() as cursor:
+        upkeep.write_reconciliations(cursor, counted)
     _log.info(
         "maintenance_run",
         partitions_made=made,
@@ -54,29 +56,3 @@ def run(
         difference_rows=sum(row.difference for row in counted),
     )
     return Report(made, dropped, tuple(counted))
-
-
-def _reconcile(
-    connection: Connection, rawzone: Rawzone, kafka: Mapping[int, Range], now: datetime
-) -> list[Reconciliation]:
-    # The ledger is read before the listing: an object that is stored in between counts as not loaded yet, not as lost.
-    with connection, connection.cursor() as cursor:
-        positions, ledger = writer.positions(cursor), upkeep.ledger(cursor)
-    stored: dict[int, list[Range]] = {}
-    for info in rawzone.list_all():
-        stored.setdefault(info.key.partition, []).append((info.key.first_offset, info.key.last_offset))
-    counted = []
-    for partition in sorted({*kafka, *stored, *positions}):
-        entry = ledger.get(partition, upkeep.NO_LEDGER)
-        hop = Hop(
-            kafka=kafka.get(partition, (0, 0)),
-            stored=stored.get(partition, []),
-            ledger=list(entry.ranges),
-            next_offset=positions[partition].next_offset if partition in positions else 0,
-            loaded_rows=entry.rows_loaded,
-            rejected_rows=entry.rows_rejected,
-        )
-        counted.append(reconcile(partition, hop, now))
-    with connection, connection.cursor() as cursor:
-        upkeep.write_reconciliations(cursor, counted)
-    return counted
