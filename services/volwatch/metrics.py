@@ -19,6 +19,21 @@ producer_backpressure_total = Counter(
     "Times the full send queue made the source wait",
     registry=REGISTRY,
 )
+producer_feed_losses_total = Counter(
+    "volwatch_producer_feed_losses_total",
+    "Times the connection to the feed was lost or could not be opened",
+    registry=REGISTRY,
+)
+producer_feed_waits_total = Counter(
+    "volwatch_producer_feed_waits_total",
+    "Times the full queue of received messages made the feed wait",
+    registry=REGISTRY,
+)
+producer_resent_trades_total = Counter(
+    "volwatch_producer_resent_trades_total",
+    "Trades dropped because the feed had sent their message before",
+    registry=REGISTRY,
+)
 producer_delivery_seconds = Histogram(
     "volwatch_producer_delivery_seconds",
     "Time from sending a trade to its delivery report",

@@ -142,7 +142,7 @@ class ProducerSettings(BaseSettings):
     """What the producer emits. Each field is also an option of ``volwatch producer``."""
 
     model_config = _prefix("PRODUCER")
-    source: Literal["simulator", "replay"] = "simulator"
+    source: Literal["simulator", "replay", "finnhub"] = "simulator"
     symbols: int = Field(10, ge=1, le=10_000, description="simulated symbols")
     rate: float = Field(50.0, gt=0, le=1_000_000, description="simulated trades per second, all symbols together")
     seed: int = Field(1, ge=0, description="same seed, same market")
@@ -153,6 +153,15 @@ class ProducerSettings(BaseSettings):
     history_rate: float | None = Field(
         None, gt=0, le=1_000_000, description="trades per second of that history, by default those of the live market"
     )
+
+
+class FinnhubSettings(BaseSettings):
+    """The stream of Finnhub: one connection per token, so one producer."""
+
+    model_config = _prefix("FINNHUB")
+    token: SecretStr = Field(min_length=1, description="the key of the account")
+    url: str = Field("wss://ws.finnhub.io", pattern=r"^wss?://[^\s?#]+$", description="where the stream is")
+    symbols: str = Field(description="symbols to watch as Finnhub spells them, at most 50, separated by commas")
 
 
 class ConsumerSettings(BaseSettings):

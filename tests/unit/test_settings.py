@@ -3,6 +3,7 @@ import pytest
 from volwatch.errors import Misconfigured
 from volwatch.settings import (
     ConsumerSettings,
+    FinnhubSettings,
     KafkaSettings,
     RawzoneProvisionSettings,
     RawzoneSettings,
@@ -122,3 +123,14 @@ def test_an_empty_secret_of_a_provisioning_is_none(monkeypatch: pytest.MonkeyPat
     set_all(monkeypatch, dict.fromkeys([*names, "VOLWATCH_WAREHOUSE_PROVISION_READONLY_PASSWORD"], ""))
     rawzone, warehouse = load(RawzoneProvisionSettings, WarehouseProvisionSettings)
     assert (rawzone.consumer_access_key, rawzone.consumer_secret_key, warehouse.readonly_password) == (None, None, None)
+
+
+def test_the_address_of_a_stream_is_one_of_a_websocket_and_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"VOLWATCH_FINNHUB_TOKEN": "t0ken", "VOLWATCH_FINNHUB_SYMBOLS": "AAPL"})
+    assert load_one(FinnhubSettings).url == "wss://ws.finnhub.io"
+    assert "t0ken" not in repr(load_one(FinnhubSettings))
+    for url in ("https://ws.finnhub.io", "wss://ws.finnhub.io?token=t0ken"):
+        with pytest.raises(Misconfigured) as caught:
+            load_one(FinnhubSettings, url=url)
+        assert [fault.partition(":")[0] for fault in caught.value.faults] == ["VOLWATCH_FINNHUB_URL"]
+        assert "t0ken" not in str(caught.value)

@@ -1,1 +1,1 @@
-"""The producer: the first stage. A source (simulator, replay) gives trades, the publisher sends them to Kafka."""
+"""The producer, the first stage. A source (simulator, replay, Finnhub) gives trades, the publisher sends them on."""

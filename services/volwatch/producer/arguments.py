@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from volwatch.market.scenarios import SCENARIOS
-from volwatch.settings import ProducerSettings
-from volwatch.trade import SOURCE_PATTERN
+from volwatch.settings import FinnhubSettings, ProducerSettings
+from volwatch.trade import SOURCE_PATTERN, SYMBOL_PATTERN
+
+_MOST_SYMBOLS = 50  # of one connection on Finnhub's free plan: above it symbols are dropped, it does not say which
 
 _DESCRIPTION = """\
-Sends trades to Kafka: simulated ones, or recorded ones again.
+Sends trades to Kafka: simulated ones, recorded ones again, or those of Finnhub's stream.
 
 The simulator's market never closes. The same seed, scenario, start, symbols and rate give the same trades. SIGUSR1
 multiplies the volatility of one symbol by 8 for three minutes, SIGUSR2 begins or ends a stall, SIGTERM delivers what
 is queued and ends with exit code 0. A replay ends by itself.
+
+Finnhub allows one connection per token: a second producer with the same token drops both.
 """
 
 _EXAMPLES = """\
@@ -33,6 +37,9 @@ examples:
 
   volwatch producer --source replay --name monday --raw-from 2026-11-23T14 --raw-to 2026-11-23T21 --speed 60
       eight recorded hours again, an hour a minute (needs VOLWATCH_RAWZONE_*)
+
+  VOLWATCH_FINNHUB_TOKEN=... VOLWATCH_FINNHUB_SYMBOLS=AAPL,MSFT volwatch producer --source finnhub
+      trades as they happen
 """
 
 
@@ -43,7 +50,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     scenarios = "\n".join(f"  {name:<12}{scenario.summary}" for name, scenario in SCENARIOS.items())
     parser.epilog = f"scenarios:\n{scenarios}\n\n{_EXAMPLES}"
     for name, field in ProducerSettings.model_fields.items():
-        described = field.description or "where trades come from: simulator, replay"
+        described = field.description or "where trades come from: simulator, replay, finnhub"
         parser.add_argument(_option(name), metavar="VALUE", help=f"{described} (default {field.default})")
     _declare_simulator(parser.add_argument_group("simulator"))
     _declare_replay(parser.add_argument_group("replay"))
@@ -80,10 +87,18 @@ def settings_options(args: argparse.Namespace) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def faults(args: argparse.Namespace, settings: ProducerSettings) -> list[str]:
-    """Return everything that is wrong with the options."""
+def subscriptions(finnhub: FinnhubSettings) -> tuple[str, ...]:
+    """Return the symbols to subscribe, each once."""
+    return tuple(dict.fromkeys(name for part in finnhub.symbols.split(",") if (name := part.strip())))
+
+
+def faults(args: argparse.Namespace, settings: ProducerSettings, finnhub: FinnhubSettings | None = None) -> list[str]:
+    """Return everything that is wrong with the options, and with the symbols of a stream."""
     if settings.source == "replay":
         return _replay_faults(args)
+    if settings.source == "finnhub":
+        wrong = ["--garbage: of the simulator only"] if args.garbage else []
+        return wrong + (_symbol_faults(subscriptions(finnhub)) if finnhub else [])
     wrong = []
     if not 0 <= args.garbage <= 1:
         wrong.append("--garbage: a share of 0 to 1")
@@ -91,6 +106,17 @@ def faults(args: argparse.Namespace, settings: ProducerSettings) -> list[str]:
         wrong.append("--history-days: 0 to 3650")
     if settings.scenario not in SCENARIOS:
         wrong.append(f"--scenario: no {settings.scenario!r}, there are {', '.join(SCENARIOS)}")
+    return wrong
+
+
+def _symbol_faults(names: tuple[str, ...]) -> list[str]:
+    variable = "VOLWATCH_FINNHUB_SYMBOLS"
+    if not names:
+        return [f"{variable}: name at least one"]
+    wrong = [f"{variable}: {name!r} is no symbol" for name in names if not re.search(SYMBOL_PATTERN, name)]
+    if len(names) > _MOST_SYMBOLS:
+        beyond = ", ".join(names[_MOST_SYMBOLS:])
+        wrong.append(f"{variable}: {len(names)}, and {_MOST_SYMBOLS} is the most: leave out e.g. {beyond}")
     return wrong
 
 

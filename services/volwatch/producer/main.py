@@ -1,6 +1,7 @@
-"""``volwatch producer``: trades to Kafka, from the simulator or a replay."""
+"""``volwatch producer``: trades to Kafka, from the simulator, a replay or Finnhub."""
 
 import argparse
+import random
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ import structlog
 
 from volwatch import topics
 from volwatch.analytics.calendars import calendar_named
+from volwatch.analytics.config import EngineConfig
 from volwatch.errors import Misconfigured
 from volwatch.producer import arguments
 from volwatch.producer.coarse import PRINTS_PER_DAY
@@ -21,7 +23,15 @@ from volwatch.producer.replay import REPLAY_PREFIX, Replay
 from volwatch.producer.simulator import Simulator
 from volwatch.producer.source import Rejected, Source
 from volwatch.runtime import Health, Stop, configure_logging, serve
-from volwatch.settings import KafkaSettings, ProducerSettings, RawzoneSettings, ServiceSettings, load_one
+from volwatch.settings import (
+    FinnhubSettings,
+    KafkaSettings,
+    ProducerSettings,
+    RawzoneSettings,
+    ServiceSettings,
+    load,
+    load_one,
+)
 from volwatch.trade import Trade
 
 _log = structlog.get_logger()
@@ -40,14 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Produce until the source ends or SIGTERM comes; return 0, or let the error through that ended it."""
     settings = load_one(ProducerSettings, **arguments.settings_options(args))
-    kafka, service = load_one(KafkaSettings), load_one(ServiceSettings)
-    faults = arguments.faults(args, settings)
+    kafka, service, finnhub = _groups(settings)
+    faults = arguments.faults(args, settings, finnhub)
     if faults:
         raise Misconfigured(faults)
     configure_logging(service.log_level)
     stop, health = Stop.on_signals(), Health()
     settings = _without_stale_history(settings, kafka)
-    source = _source(args, settings, now_ms=time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    source = _finnhub(finnhub, stop, now_ms) if finnhub else _source(args, settings, now_ms)
     spoiled = Garbage(source, args.garbage, settings.seed)
     publisher = Publisher(
         partial(connect, kafka),
@@ -72,6 +83,12 @@ def run(args: argparse.Namespace) -> int:
         backpressure=publisher.waits,
     )
     return 0
+
+
+def _groups(settings: ProducerSettings) -> tuple[KafkaSettings, ServiceSettings, FinnhubSettings | None]:
+    if settings.source == "finnhub":
+        return load(KafkaSettings, ServiceSettings, FinnhubSettings)
+    return *load(KafkaSettings, ServiceSettings), None
 
 
 def _without_stale_history(settings: ProducerSettings, kafka: KafkaSettings) -> ProducerSettings:
@@ -110,6 +127,31 @@ def _simulator(args: argparse.Namespace, settings: ProducerSettings, now_ms: int
             [f"--spike-symbol: no {spike_symbol!r}, there are {simulator.names[0]} … {simulator.names[-1]}"]
         )
     return SwitchedSimulator(simulator, Switches.on_signals(), spike_symbol)
+
+
+def _finnhub(settings: FinnhubSettings, stop: Stop, now_ms: int) -> Source:
+    # Imported here: a producer that listens to no feed starts without the client.
+    from volwatch.producer.feed import Feed
+    from volwatch.producer.finnhub_source import FinnhubSource
+    from volwatch.producer.websocket import finnhub_connection, redacted
+
+    symbols = arguments.subscriptions(settings)
+    feed = Feed(
+        partial(finnhub_connection, settings.url, settings.token),
+        symbols,
+        stop,
+        clock=time.time,
+        monotonic=time.monotonic,
+        random=random.random,
+    )
+    feed.start()
+    return FinnhubSource(
+        feed,
+        symbols,
+        first_seq=now_ms * _SEQ_PER_MS,
+        lateness_seconds=EngineConfig().lateness_seconds,
+        redacted=partial(redacted, token=settings.token),
+    )
 
 
 def _history_trades(args: argparse.Namespace, settings: ProducerSettings) -> float:

@@ -2,10 +2,11 @@ import argparse
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from volwatch.market.scenarios import SCENARIOS
 from volwatch.producer import arguments
-from volwatch.settings import ProducerSettings, load_one
+from volwatch.settings import FinnhubSettings, ProducerSettings, load_one
 
 
 @pytest.fixture
@@ -75,3 +76,34 @@ def test_good_options_have_no_fault(parser: argparse.ArgumentParser, tmp_path: P
     assert faults(parser) == []
     assert faults(parser, "--source", "replay", "--name", "msft", "--ohlc", str(file), "--symbol", "MSFT") == []
     assert faults(parser, "--source", "replay", "--name", "monday", "--raw-from", "2026-11-22T10") == []
+
+
+def test_garbage_goes_into_no_stream_of_finnhub(parser: argparse.ArgumentParser) -> None:
+    assert faults(parser, "--source", "finnhub") == []
+    assert faults(parser, "--source", "finnhub", "--garbage", "0.1") == ["--garbage: of the simulator only"]
+
+
+def watching(symbols: str) -> FinnhubSettings:
+    return FinnhubSettings(token=SecretStr("t0ken"), symbols=symbols)
+
+
+def test_symbols_are_subscribed_once_each_whatever_stands_around_them() -> None:
+    assert arguments.subscriptions(watching(" AAPL,,BINANCE:BTCUSDT, AAPL ,")) == ("AAPL", "BINANCE:BTCUSDT")
+
+
+@pytest.mark.parametrize(
+    ("symbols", "expected"),
+    [
+        (",".join(f"S{number}" for number in range(50)), []),
+        (" , ", ["name at least one"]),
+        (f"AAPL,{'A' * 65},A\x00B", [f"{'A' * 65!r} is no symbol", "'A\\x00B' is no symbol"]),
+        (",".join(f"S{number}" for number in range(52)), ["52, and 50 is the most: leave out e.g. S50, S51"]),
+    ],
+)
+def test_symbols_that_finnhub_would_not_give_are_faults(
+    parser: argparse.ArgumentParser, symbols: str, expected: list[str]
+) -> None:
+    args = parser.parse_args(["--source", "finnhub"])
+    settings = load_one(ProducerSettings, **arguments.settings_options(args))
+    found = arguments.faults(args, settings, watching(symbols))
+    assert found == [f"VOLWATCH_FINNHUB_SYMBOLS: {fault}" for fault in expected]
