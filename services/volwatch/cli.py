@@ -13,7 +13,7 @@ from volwatch.errors import BadInput, Misconfigured
 
 # Command -> (module, one line of help). Each module has add_arguments(parser) and run(args) -> exit code.
 COMMANDS = {
-    "producer": ("volwatch.producer.main", "send trades to Kafka, from the simulator or a replay"),
+    "producer": ("volwatch.producer.main", "send trades to Kafka, from the simulator, a replay or Finnhub"),
     "consumer": ("volwatch.consumer.main", "store trades from Kafka in the raw zone"),
     "pipeline": ("volwatch.pipeline.command", "run the minute path or its maintenance once, as Airflow does"),
     "migrate": ("volwatch.warehouse.migrate_command", "bring the PostgreSQL schema up to date"),
