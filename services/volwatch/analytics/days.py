@@ -22,10 +22,10 @@ from volwatch.analytics.volatility import (
     annual,
     bar_terms,
     enough_trades,
-    ewma,
     null_reason,
     variances,
 )
+from volwatch.analytics.walk import ewma_of
 from volwatch.analytics.windows import reach
 
 DAY_SECONDS = 86_400
@@ -78,7 +78,7 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig) -> tuple[
     rows = {name: given[name] if name in given else getattr(terms, name) for name in DAY_TERMS}
     held = line(chain.history, groups, rows)
     held.keep(chain.history, groups)
-    average = _ewma(state, groups, given["log_return"], config)
+    average = ewma_of(chain, groups, given["log_return"] ** 2, np.full(n, config.day_decay), final=True)
     flagged = replace(table, flags=table.flags | FLAG_CORPORATE_ACTION * split)
     label = np.full(n, REGULAR, np.int8)
     bars = Bars(DAY_SECONDS, flagged, label, given["log_return"], np.ones(n, np.int64), _all(n))
@@ -91,16 +91,6 @@ def _continuous(state: EngineState, config: EngineConfig) -> Bool:
 
 def _all(n: int) -> Bool:
     return np.ones(n, np.bool_)
-
-
-def _ewma(state: EngineState, groups: Groups, log_return: Float64, config: EngineConfig) -> tuple[Float64, Int64]:
-    chain = state.days
-    start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
-    variance, last = ewma(groups, start, log_return**2, np.full(groups.rows, config.day_decay))
-    number = groups.running(~np.isnan(log_return), chain.terms[groups.series])
-    chain.numerator[groups.series], chain.weight[groups.series] = last
-    chain.terms[groups.series] = number[groups.last]
-    return variance, number
 
 
 def _volatility(

@@ -106,7 +106,7 @@ def _schedule(name: str) -> "pd.DataFrame":
             known = get(name)
             first, last = _later(FIRST_DAY, known.bound_min()), _earlier(LAST_DAY, known.bound_max())
             calendar = get(name, start=first, end=last)
-    except (NotImplementedError, ValueError):
+    except (NotImplementedError, ValueError):  # what the package raises for one that it cannot make
         raise ValueError(f"exchange-calendars cannot make the calendar {name!r} as it is installed") from None
     schedule: pd.DataFrame = calendar.schedule
     return schedule

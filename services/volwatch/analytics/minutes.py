@@ -121,27 +121,22 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     ewma, signals, episodes = walk(
         state, row, measured.log_return, measured.log_range, config, complete[regular], final
     )
+    per_year, codes = annualisations(state, config, day=False)
+    per_year, codes = per_year[signals.series], codes[signals.series]
     return Advanced(
         bars=_bars(
             table, place, regular, row, measured.log_return, _flags(row, measured, signals, complete[regular]), final
         ),
         session=place.session,
         regular=regular,
-        volatility=_volatility(state, row, measured, ewma, config, final),
+        volatility=_volatility(row, measured, ewma, config, (per_year, codes), final),
         signals=signals,
         episodes=episodes,
-        per_year=annualisations(state, config, day=False)[0][signals.series],
+        per_year=per_year,
     )
 
 
-def _follow(
-    state: EngineState,
-    groups: Groups,
-    table: BarTable,
-    start: Int64,
-    bars: Placed,
-    final: bool,
-) -> Row:
+def _follow(state: EngineState, groups: Groups, table: BarTable, start: Int64, bars: Placed, final: bool) -> Row:
     """Join each regular bar to the one before it; the state's last bar moves on if they are final."""
     chain, series = state.minutes, groups.series
     before_close = groups.before(table.close, chain.close[series])
@@ -257,33 +252,32 @@ def _bars(
 
 
 def _volatility(
-    state: EngineState,
     row: Row,
     measured: _Measured,
     ewma: tuple[Float64, Int64],
     config: EngineConfig,
+    annualisation: tuple[Float64, npt.NDArray[np.object_]],
     final: bool,
 ) -> Volatility:
     n, count, width = row.groups.rows, len(MINUTE_ESTIMATORS), config.minute_window
-    series = row.groups.series[row.groups.slot]
-    per_year, codes = annualisations(state, config, day=False)
+    per_year, codes = annualisation
     values, reason = measured.variance, measured.reason
     values[-1], measured.n_obs[-1] = ewma
     reason[-1] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
-    np.sqrt(np.multiply(values, per_year[series], out=values), out=values, where=reason == DEFINED)
+    np.sqrt(np.multiply(values, per_year, out=values), out=values, where=reason == DEFINED)
     values[reason != DEFINED] = np.nan
     decay = 2 ** (-1 / config.minute_half_life)
     return Volatility(
         bar_seconds=60,
         estimators=MINUTE_ESTIMATORS,
         windows=(*[width] * (count - 1), effective_window(decay)),
-        series=series,
+        series=row.groups.series[row.groups.slot],
         start=row.start,
         value=values.T,
         reason=reason.T,
         standard_error=np.broadcast_to(np.nan, (n, count)),
         n_obs=measured.n_obs.T,
-        annualisation=codes[series],
+        annualisation=codes,
         final=np.full(n, final),
         revision=row.table.revision,
     )

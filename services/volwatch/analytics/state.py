@@ -1,6 +1,5 @@
 """The engine's state: a small value that is saved with the outputs of a run and restored to the last bit."""
 
-import copy
 import io
 import json
 from dataclasses import dataclass, fields
@@ -106,10 +105,6 @@ class EngineState:
     weekly: Weekly
     weekly_row: Int64
     shown: dict[int, Shown]
-
-    def copy(self) -> "EngineState":
-        """Return a state that may be advanced without a trace in this one."""
-        return copy.deepcopy(self)
 
 
 def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> EngineState:

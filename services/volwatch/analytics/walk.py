@@ -13,7 +13,7 @@ from volwatch.analytics.lifecycle import Episode
 from volwatch.analytics.placing import Placed
 from volwatch.analytics.results import Signals
 from volwatch.analytics.season import Usual
-from volwatch.analytics.state import EngineState
+from volwatch.analytics.state import Chain, EngineState
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.volatility import ewma
 from volwatch.analytics.weekly import Weekly
@@ -78,7 +78,8 @@ def walk(
 ) -> tuple[tuple[Float64, Int64], Signals, Episodes]:
     """Take the bars through all that recurs; the state moves on (in place) if they are final."""
     groups, series = row.groups, row.groups.series
-    average = _ewma(state, row, log_return, config, final)
+    rate = np.where(row.counts, log_return**2 / row.elapsed, np.nan)
+    average = ewma_of(state.minutes, groups, rate, np.exp2(-row.elapsed / config.minute_half_life), final)
     blind = row.gap | (~row.reopen & (row.elapsed > LONGEST_GAP_BARS))
     usual = _usual(state, row, ~(row.reopen | blind), log_range, final)
     move = np.where(complete, np.abs(log_return) / np.sqrt(row.elapsed), 0.0)
@@ -137,16 +138,17 @@ def _week_to_follow(held: Weekly, rows: Int64, session: Int64, final: bool) -> t
     return held.take(some), place
 
 
-def _ewma(
-    state: EngineState, row: Row, log_return: Float64, config: EngineConfig, final: bool
-) -> tuple[Float64, Int64]:
-    """Return the EWMA variance after each bar, and its terms."""
-    chain, groups = state.minutes, row.groups
-    counts = row.counts
+def ewma_of(chain: Chain, groups: Groups, rate: Float64, decay: Float64, final: bool) -> tuple[Float64, Int64]:
+    """Return the EWMA variance after each bar of a chain, and its terms; the chain moves on if the bars are final.
+
+    Parameters
+    ----------
+    rate, decay : float64, shape (n,)
+        As in ``volatility.ewma``.
+    """
     start = np.array([chain.numerator[groups.series], chain.weight[groups.series]])
-    rate = np.where(counts, log_return**2 / row.elapsed, np.nan)
-    variance, last = ewma(groups, start, rate, np.exp2(-row.elapsed / config.minute_half_life))
-    number = groups.running(counts, chain.terms[groups.series])
+    variance, last = ewma(groups, start, rate, decay)
+    number = groups.running(~np.isnan(rate), chain.terms[groups.series])
     if final:
         chain.numerator[groups.series], chain.weight[groups.series] = last
         chain.terms[groups.series] = number[groups.last]

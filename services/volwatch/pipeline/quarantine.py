@@ -91,15 +91,5 @@ def _decoded(rawzone: Rawzone, keys: Sequence[ObjectKey]) -> Iterator[RawRows]:
 def _without_its_object(trades: Trades, row: int, partition: int) -> Trade:
     """Return a record as far as the engine remembers it: without its own id and the producer's counter."""
     _log.warning("held_record_incomplete", partition=partition, offset=int(trades.offset[row]))
-    source, symbol = trades.series[trades.code[row]]
-    return Trade(
-        source,
-        symbol,
-        int(trades.event_time[row]),
-        float(trades.price[row]),
-        float(trades.size[row]),
-        trades.conditions[trades.condition_code[row]],
-        None,
-        int(trades.received_at[row]),
-        0,
-    )
+    unknown = RawRows(partition, trades, np.zeros(len(trades), np.int64), np.full(len(trades), None))
+    return unknown.record(row)

@@ -1,6 +1,7 @@
 """From episodes to the steps in the lives of alerts: through the engine, with prints that may come late."""
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 
@@ -64,7 +65,7 @@ class Warm:
         self._state = state
 
     def engine(self) -> Engine:
-        return Engine(CONFIG, self._state.copy())
+        return Engine(CONFIG, deepcopy(self._state))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The state is a value: saved and restored to the last bit, copied without a trace."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -38,19 +39,19 @@ def test_a_saved_state_is_restored_to_the_last_bit(lived: EngineState) -> None:
 
 
 def test_numbers_that_text_would_not_keep_are_kept(lived: EngineState) -> None:
-    state = lived.copy()
+    state = deepcopy(lived)
     odd = np.array([np.nan, -0.0, 5e-324, np.nextafter(1, 2)])
     state.detector.baseline = odd
     assert restore(save(state)).detector.baseline.tobytes() == odd.tobytes()
 
 
 def test_the_same_state_has_the_same_bytes(lived: EngineState) -> None:
-    assert save(lived) == save(lived.copy())
+    assert save(lived) == save(deepcopy(lived))
 
 
 def test_a_copy_may_be_advanced_without_a_trace(lived: EngineState, market: Callable[..., Trades]) -> None:
     before = save(lived)
-    ahead = Engine(CONFIG, lived.copy())
+    ahead = Engine(CONFIG, deepcopy(lived))
     ahead.process(market(seed=7, minutes=120, source="feed"))
     assert save(lived) == before
     assert save(ahead.state) != before
@@ -63,7 +64,7 @@ def test_names_of_any_script_survive() -> None:
 
 
 def test_room_for_more_series_leaves_the_others_as_they_were(lived: EngineState) -> None:
-    state = lived.copy()
+    state = deepcopy(lived)
     held = len(state.series)
     add_series(state, [(SOURCE, "NEW1"), (SOURCE, "NEW2")], ["XNYS", "24/7"])
     assert len(state.series) == len(state.calendars) == held + 2

@@ -6,10 +6,9 @@ The value starts at 1 before the first return, and that start is a peak too: a l
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from volwatch.analytics.measures.risk import SHARPE_MIN_OBS, blocked
-from volwatch.analytics.trades import Bool, Float64, Int64
+from volwatch.analytics.measures.risk import SHARPE_MIN_OBS, Rolling, blocked, where_defined
+from volwatch.analytics.trades import Bool, Float64
 from volwatch.analytics.volatility import DEFINED
 
 
@@ -51,9 +50,7 @@ def worst_drawdown(returns: Float64) -> Drawdown:
     return Drawdown(float(below[trough]), peak, trough, recovery, end - peak)
 
 
-def rolling_max_drawdown(
-    returns: Float64, counts: Bool, min_obs: int = SHARPE_MIN_OBS
-) -> tuple[Float64, npt.NDArray[np.int8], Int64]:
+def rolling_max_drawdown(returns: Float64, counts: Bool, min_obs: int = SHARPE_MIN_OBS) -> Rolling:
     """Return the depth of the deepest drawdown within windows, the code of the NULL reason and n, each of shape (m,).
 
     Parameters
@@ -63,8 +60,7 @@ def rolling_max_drawdown(
     counts : bool, shape (m, W)
         The returns that count.
     """
-    n = counts.sum(axis=1)
     reason = blocked(returns, counts, min_obs)
     usable = counts & (reason == DEFINED)[:, None]
     deepest = drawdowns(np.where(usable, returns, 0.0)).min(axis=1, initial=0.0)
-    return np.where(reason == DEFINED, deepest, np.nan), reason, n
+    return where_defined(deepest, reason, counts.sum(axis=1))

@@ -32,6 +32,11 @@ def blocked(returns: Float64, counts: Bool, min_obs: int) -> Reason:
     return np.where(absurd | (counts.sum(axis=1) < min_obs), INSUFFICIENT_DATA, DEFINED).astype(np.int8)
 
 
+def where_defined(value: Float64, reason: Reason, n: Int64) -> Rolling:
+    """Return a value with why it is NULL and its terms; NaN where it is."""
+    return np.where(reason == DEFINED, value, np.nan), reason, n
+
+
 @dataclass(frozen=True, slots=True)
 class _Ratio:
     """(mean − risk-free)/s of windows, per bar, with the moments it was made of."""
@@ -42,7 +47,7 @@ class _Ratio:
 
     def rolling(self, value: Float64) -> Rolling:
         """Return a value where the ratio is defined."""
-        return np.where(self.reason == DEFINED, value, np.nan), self.reason, self.moments.n
+        return where_defined(value, self.reason, self.moments.n)
 
     def annual(self, scale: Float64) -> tuple[Float64, Float64, Reason, Int64]:
         """Return the ratio of a year that is ``scale`` times a bar's, its error for independent returns, why, and n."""
@@ -216,4 +221,4 @@ def rolling_sortino(
         level = ~(deviation >= 1e-12 * np.maximum(1.0, np.abs(mean)))
         value = (mean - minimum_acceptable_return_per_bar) / deviation * np.sqrt(per_year)
     reason = np.where((reason == DEFINED) & level, ZERO_VARIANCE, reason).astype(np.int8)
-    return np.where(reason == DEFINED, value, np.nan), reason, counts.sum(axis=1)
+    return where_defined(value, reason, counts.sum(axis=1))

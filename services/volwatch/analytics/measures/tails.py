@@ -7,15 +7,11 @@ A loss is POSITIVE in all of them: 0.02 is the loss of 2 % of the value. ``proba
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from volwatch.analytics.measures import normal
 from volwatch.analytics.measures.moments import Moments
-from volwatch.analytics.measures.risk import blocked
-from volwatch.analytics.trades import Bool, Float64, Int64
-from volwatch.analytics.volatility import DEFINED
-
-Rolling = tuple[Float64, npt.NDArray[np.int8], Int64]
+from volwatch.analytics.measures.risk import Rolling, blocked, where_defined
+from volwatch.analytics.trades import Bool, Float64
 
 
 def tail_min_obs(probability: float) -> int:
@@ -47,7 +43,7 @@ def rolling_value_at_risk(returns: Float64, counts: Bool, probability: float) ->
         The returns that count.
     """
     reason = blocked(returns, counts, tail_min_obs(probability))
-    return _where_defined(-_quantile(returns, counts, 1 - probability), reason, counts)
+    return where_defined(-_quantile(returns, counts, 1 - probability), reason, counts.sum(axis=1))
 
 
 def rolling_expected_shortfall(returns: Float64, counts: Bool, probability: float) -> Rolling:
@@ -56,11 +52,7 @@ def rolling_expected_shortfall(returns: Float64, counts: Bool, probability: floa
     beyond = counts & (returns <= _quantile(returns, counts, 1 - probability)[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(beyond, returns, 0.0).sum(axis=1) / beyond.sum(axis=1)
-    return _where_defined(-mean, reason, counts)
-
-
-def _where_defined(value: Float64, reason: npt.NDArray[np.int8], counts: Bool) -> Rolling:
-    return np.where(reason == DEFINED, value, np.nan), reason, counts.sum(axis=1)
+    return where_defined(-mean, reason, counts.sum(axis=1))
 
 
 def _quantile(returns: Float64, counts: Bool, probability: float) -> Float64:
