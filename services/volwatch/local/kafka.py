@@ -91,11 +91,16 @@ class Kafka(Server):
         return [java(), "-cp", f"{self._jars}/*"]
 
     def _format(self, properties: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["kafka.tools.StorageTool", "format", "--config", str(properties), "--cluster-id", cluster]
+        arguments = ["kafka.tools.StorageTool", "format", *format_arguments(properties, uuid.uuid4())]
         # Short-lived: compiling it well would take longer than running it.
         program = Program([*self._java(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *arguments], self._environment)
         self.processes.run("kafka-format", program)
+
+
+def format_arguments(properties: Path, cluster: uuid.UUID) -> list[str]:
+    """Return what the storage tool is told. An id may begin with "-", so it is joined to its option."""
+    name = urlsafe_b64encode(cluster.bytes).decode().rstrip("=")
+    return ["--config", str(properties), f"--cluster-id={name}"]
 
 
 def java() -> str:
