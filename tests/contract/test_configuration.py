@@ -15,11 +15,7 @@ from volwatch import settings
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "configuration.md"
 TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-GROUPS = [
-    group
-    for group in vars(settings).values()
-    if isinstance(group, type) and issubclass(group, BaseSettings) and group.__module__ == settings.__name__
-]
+GROUPS = [group for group in BaseSettings.__subclasses__() if group.__module__.startswith(f"{settings.__name__}.")]
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`(.*?)`|(\w+)) \| (.+) \|$", re.MULTILINE)
 # "VOLWATCH_KAFKA_*" names a group, not a variable.
 VARIABLE = re.compile(r"\bVOLWATCH_[A-Z][A-Z_]*[A-Z]\b(?!_?\*)")

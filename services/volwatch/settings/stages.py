@@ -1,0 +1,99 @@
+"""What each stage needs to know beside its servers."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from volwatch.settings.prefix import prefix
+
+
+class ServiceSettings(BaseSettings):
+    """What every long-running stage has: where it tells of itself."""
+
+    model_config = prefix("SERVICE")
+    host: str = Field("0.0.0.0", description="address on which /metrics, /healthz and /readyz are served")  # noqa: S104 - a container serves its probes on all its interfaces
+    port: int = Field(9100, ge=0, le=65535, description="their port")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+
+class ProducerSettings(BaseSettings):
+    """What the producer emits. Each field is also an option of ``volwatch producer``."""
+
+    model_config = prefix("PRODUCER")
+    source: Literal["simulator", "replay", "finnhub"] = "simulator"
+    symbols: int = Field(10, ge=1, le=10_000, description="simulated symbols")
+    rate: float = Field(50.0, gt=0, le=1_000_000, description="simulated trades per second, all symbols together")
+    seed: int = Field(1, ge=0, description="same seed, same market")
+    scenario: str = Field("calm", description="name of a scenario of the simulator")
+    history_minutes: int = Field(
+        0, ge=0, le=525_600, description="minutes of history sent ahead of the live market, into an empty topic only"
+    )
+    history_rate: float | None = Field(
+        None, gt=0, le=1_000_000, description="trades per second of that history, by default those of the live market"
+    )
+
+
+class FinnhubSettings(BaseSettings):
+    """The stream of Finnhub: one connection per token, so one producer."""
+
+    model_config = prefix("FINNHUB")
+    token: SecretStr = Field(min_length=1, description="the key of the account")
+    url: str = Field("wss://ws.finnhub.io", pattern=r"^wss?://[^\s?#]+$", description="where the stream is")
+    symbols: str = Field(description="symbols to watch as Finnhub spells them, at most 50, separated by commas")
+
+
+class ConsumerSettings(BaseSettings):
+    """When the consumer writes an object."""
+
+    model_config = prefix("CONSUMER")
+    group: str = "volwatch-consumer"
+    flush_rows: int = Field(50_000, ge=1, description="rows of one partition that make an object")
+    flush_seconds: float = Field(15.0, gt=0, description="age of the oldest buffered row that makes an object")
+    buffer_bytes: int = Field(64 * 2**20, ge=2**20, description="most bytes of records held, waiting or being stored")
+    store_attempts: int = Field(8, ge=1, description="tries to store an object before the process gives up")
+
+
+class PipelineSettings(BaseSettings):
+    """The minute path."""
+
+    model_config = prefix("PIPELINE")
+    rows_per_transaction: int = Field(500_000, ge=1, description="most raw rows loaded in one transaction")
+    time_budget_seconds: float = Field(50.0, gt=0, description="a run starts no further transaction after this long")
+    price_retention_days: int = Field(730, ge=31, description="age at which partitions of stock_prices are dropped")
+    volatility_retention_days: int = Field(365, ge=31, description="the same for stock_volatility and stock_signals")
+    risk_free_rate: float = Field(0.0, gt=-1, lt=1, description="annual risk-free rate of the Sharpe ratio, a decimal")
+    risk_free_as_of: date | None = Field(None, description="the day that rate is of; the night warns of an old one")
+    alert_enter: float = Field(3.8, gt=0, description="statistic at which the default detector opens an alert")
+    outlier_filter: bool = Field(True, description="hold back single prints that are far from those before them")
+    condition_tables: str = Field("", description="tables of sale conditions, source=table[,source=table]")
+
+
+class DashboardSettings(BaseSettings):
+    """The dashboard."""
+
+    model_config = prefix("DASHBOARD")
+    host: str = "0.0.0.0"  # noqa: S104 - a container serves on all its interfaces
+    port: int = Field(8501, ge=0, le=65535)
+    base_path: str = Field("", description="sub-path under which an ingress serves it")
+    refresh_seconds: float = Field(2.0, gt=0, description="how often a page's fragments read again")
+    stale_seconds: float = Field(180.0, gt=0, description="age of the newest data at which the page says it is stale")
+    cookie_secret: SecretStr | None = Field(None, description="signs cookies; the same on all replicas")
+
+
+class LocalSettings(BaseSettings):
+    """What the embedded stack need not start because it runs already: addresses of other groups, all optional."""
+
+    model_config = SettingsConfigDict(env_prefix="VOLWATCH_", extra="ignore", frozen=True)
+    kafka_bootstrap: str | None = None
+    rawzone_endpoint: str | None = None
+    warehouse_host: str | None = None
+    airflow_url: str | None = None
+    cache_home: Path | None = Field(None, validation_alias="XDG_CACHE_HOME", description="default: ~/.cache")
+
+    @property
+    def cache(self) -> Path:
+        """Return the folder of what the stack downloads or builds once."""
+        return (self.cache_home or Path.home() / ".cache") / "volwatch"
