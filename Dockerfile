@@ -40,7 +40,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=requirements.lock,target=requirements.lock \
     uv pip install --require-hashes --no-build --constraint requirements.lock \
       --requirement pyproject.toml --extra producer --extra consumer --extra pipeline \
-    && cd /opt/volwatch/lib/python3.*/site-packages && rm -rf pandas/tests \
+    # kubernetes.aio is the whole client once more, for asyncio.
+    && cd /opt/volwatch/lib/python3.*/site-packages && rm -rf pandas/tests pyarrow/tests kubernetes/aio \
     && find scipy statsmodels -type d -name tests -prune -exec rm -rf {} +
 
 

@@ -10,7 +10,8 @@ _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300)
 
 producer_trades_total = Counter(
     "volwatch_producer_trades_total",
-    "Trades by what became of them: delivered, failed (the broker refused), rejected (quarantined)",
+    "Trades by what became of them: delivered, failed (the broker refused), rejected (quarantined), "
+    "withdrawn (the lease was lost)",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -42,12 +43,27 @@ producer_delivery_seconds = Histogram(
 )
 producer_event_lag_seconds = Gauge(
     "volwatch_producer_event_lag_seconds",
-    "Now minus the event time of the newest trade sent",
+    "Now minus the event time of the newest trade, when it was sent",
+    registry=REGISTRY,
+)
+producer_newest_event_timestamp_seconds = Gauge(
+    "volwatch_producer_newest_event_timestamp_seconds",
+    "Event time of the newest trade sent; 0 before the first",
     registry=REGISTRY,
 )
 producer_last_success_timestamp_seconds = Gauge(
     "volwatch_producer_last_success_timestamp_seconds",
     "When the broker last acknowledged a trade",
+    registry=REGISTRY,
+)
+producer_leader = Gauge(
+    "volwatch_producer_leader",
+    "1 while this producer is the one that sends, 0 while it stands by",
+    registry=REGISTRY,
+)
+producer_leadership_changes_total = Counter(
+    "volwatch_producer_leadership_changes_total",
+    "Times this producer became the one that sends, or ceased to be",
     registry=REGISTRY,
 )
 consumer_records_total = Counter(
@@ -72,7 +88,17 @@ consumer_store_seconds = Histogram(
 )
 consumer_event_lag_seconds = Gauge(
     "volwatch_consumer_event_lag_seconds",
-    "Now minus the event time of the newest trade stored",
+    "Now minus the event time of the newest trade, when it was stored",
+    registry=REGISTRY,
+)
+consumer_newest_event_timestamp_seconds = Gauge(
+    "volwatch_consumer_newest_event_timestamp_seconds",
+    "Event time of the newest trade taken from Kafka; 0 before the first",
+    registry=REGISTRY,
+)
+rawzone_newest_event_timestamp_seconds = Gauge(
+    "volwatch_rawzone_newest_event_timestamp_seconds",
+    "Event time of the newest trade that this consumer stored; 0 before the first",
     registry=REGISTRY,
 )
 consumer_last_success_timestamp_seconds = Gauge(
@@ -90,13 +116,13 @@ class OnScrape:
     ----------
     name, documentation : str
         As of any metric.
-    label : str or None
-        Its one label, where it has one.
+    labels : tuple of str
+        The names of its labels.
     """
 
     name: str
     documentation: str
-    label: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 # A run of the pipeline ends before it could be scraped: the dashboard, which lives on, tells of the runs.
@@ -108,10 +134,49 @@ pipeline_event_lag_seconds = OnScrape(
     "volwatch_pipeline_event_lag_seconds", "Now minus the event time of the newest trade loaded"
 )
 pipeline_rows_total = OnScrape(
-    "volwatch_pipeline_rows_total", "Trades by what became of them: loaded, rejected (quarantined)", "outcome"
+    "volwatch_pipeline_rows_total", "Trades by what became of them: loaded, rejected (quarantined)", ("outcome",)
 )
 pipeline_load_gaps_total = OnScrape("volwatch_pipeline_load_gaps_total", "Kafka offsets that no raw object has")
-alerts_open = OnScrape("volwatch_alerts_open", "Alerts open or escalated, by severity", "severity")
+pipeline_newest_event_timestamp_seconds = OnScrape(
+    "volwatch_pipeline_newest_event_timestamp_seconds", "Event time of the newest trade loaded"
+)
+pipeline_unreadable_objects = OnScrape(
+    "volwatch_pipeline_unreadable_objects",
+    "Raw zone objects that could not be read when they were to be loaded, by reason",
+    ("reason",),
+)
+pipeline_quarantined_1d_rows = OnScrape(
+    "volwatch_pipeline_quarantined_1d_rows", "Trades set aside within the last day, by reason", ("reason",)
+)
+dashboard_newest_bar_timestamp_seconds = OnScrape(
+    "volwatch_dashboard_newest_bar_timestamp_seconds",
+    "End of the newest bar of regular hours that the pages can show",
+    ("source", "calendar"),
+)
+market_open = OnScrape(
+    "volwatch_market_open", "1 in the regular hours of a calendar that some series of the last week has", ("calendar",)
+)
+alerts_open = OnScrape("volwatch_alerts_open", "Alerts open or escalated, by severity", ("severity",))
 reconcile_difference_rows = OnScrape(
-    "volwatch_reconcile_difference_rows", "Rows that one hop has and the next has not, by the newest reconciliation"
+    "volwatch_reconcile_difference_rows",
+    "Rows that one hop has and the next has not: the most that the newest whole reconciliation, or one since, found",
+)
+reconcile_last_success_timestamp_seconds = OnScrape(
+    "volwatch_reconcile_last_success_timestamp_seconds",
+    "When the rows of all hops were last counted against each other as a whole",
+)
+reconcile_kafka_end_offset = OnScrape(
+    "volwatch_reconcile_kafka_end_offset",
+    "Offset that Kafka's next record gets, by the newest reconciliation",
+    ("partition",),
+)
+reconcile_rows = OnScrape(
+    "volwatch_reconcile_rows",
+    "Rows by the newest reconciliation: raw (in objects), loaded, rejected (quarantined)",
+    ("partition", "hop"),
+)
+reconcile_missing_rows = OnScrape(
+    "volwatch_reconcile_missing_rows",
+    "Rows amiss by the newest reconciliation: missing_raw (passed, in no object), unloaded (in an object, passed over)",
+    ("partition", "kind"),
 )

@@ -10,7 +10,10 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The rows of one Kafka partition, hop by hop; fields are the columns of ``reconciliations``."""
+    """The rows of one Kafka partition, hop by hop; fields are the columns of ``reconciliations``.
+
+    ``since`` is the hour from which on they were counted, None where all were.
+    """
 
     checked_at: datetime
     partition: int
@@ -21,6 +24,7 @@ class Reconciliation:
     rejected_rows: int
     missing_raw: int
     unloaded: int
+    since: datetime | None = None
 
     @property
     def difference(self) -> int:
@@ -30,7 +34,10 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What is known of one partition: the ranges that objects answer for, in the raw zone and in the ledger."""
+    """What is known of one partition: the ranges that objects answer for, in the raw zone and in the ledger.
+
+    ``start`` is the first offset that is looked at; None: the first one stored, for older objects may have expired.
+    """
 
     kafka: Range
     stored: list[Range]
@@ -38,17 +45,20 @@ class Hop:
     next_offset: int
     loaded_rows: int
     rejected_rows: int
+    start: int | None = None
 
 
-def reconcile(partition: int, hop: Hop, checked_at: datetime) -> Reconciliation:
+def reconcile(partition: int, hop: Hop, checked_at: datetime, since: datetime | None = None) -> Reconciliation:
     """Return the count of one partition.
 
-    ``missing_raw`` are offsets between the first stored one and the loader's position that no object has;
-    ``unloaded`` are offsets before the position that an object has and the ledger has not.
+    ``missing_raw`` are offsets between the first one and the loader's position that no object has; ``unloaded`` are
+    offsets before the position that an object has and the ledger has not.
     """
     stored = union(hop.stored)
+    if hop.start is not None:
+        stored = clipped(stored, (hop.start, max((last for _, last in stored), default=0)))
     ledger = union(hop.ledger)
-    first = stored[0][0] if stored else hop.next_offset
+    first = hop.start if hop.start is not None else stored[0][0] if stored else hop.next_offset
     passed = (first, hop.next_offset - 1)
     return Reconciliation(
         checked_at=checked_at,
@@ -60,6 +70,7 @@ def reconcile(partition: int, hop: Hop, checked_at: datetime) -> Reconciliation:
         rejected_rows=hop.rejected_rows,
         missing_raw=size([passed]) - size(clipped(union([*stored, *ledger]), passed)),
         unloaded=size(clipped(stored, passed)) - size(intersection(clipped(stored, passed), ledger)),
+        since=since,
     )
 
 

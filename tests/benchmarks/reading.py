@@ -1,7 +1,7 @@
 """Reading a topic to its end, for the peers and for the comparison of results."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, Message
 
@@ -16,11 +16,18 @@ _READ_SECONDS = 0.2
 _SILENT_READS = 150
 
 
-def subscribed(settings: KafkaSettings, group: str) -> Consumer:
-    """Return a member of a group of its own that reads the topic from its beginning and commits by itself nothing."""
+def subscribed(settings: KafkaSettings, group: str, options: Mapping[str, int] | None = None) -> Consumer:
+    """Return a member of a group of its own that reads the topic from its beginning and commits by itself nothing.
+
+    Parameters
+    ----------
+    options : mapping
+        What differs from the client's defaults.
+    """
     client = Consumer(
         {
             **settings.client_config(),
+            **(options or {}),
             "group.id": group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
@@ -49,6 +56,31 @@ def each_batch(client: Consumer, count: int, take: Callable[[list[Message]], obj
             began = time.perf_counter()
         left -= len(messages)
         take(messages)
+    return began
+
+
+def each_message(client: Consumer, count: int, take: Callable[[Message], object]) -> float:
+    """Hand over ``count`` messages one by one; return when the first of them came, by ``time.perf_counter``.
+
+    Raises
+    ------
+    Transient
+        They do not come.
+    """
+    began, left, silent = 0.0, count, 0
+    while left > 0:
+        message = client.poll(_READ_SECONDS)
+        silent = 0 if message is not None else silent + 1
+        if silent > _SILENT_READS:
+            raise Transient(f"{left} of {count} messages did not come")
+        if message is None:
+            continue
+        if message.error() is not None:
+            raise Transient(f"{left} of {count} messages did not come: {message.error()}")
+        if left == count:
+            began = time.perf_counter()
+        left -= 1
+        take(message)
     return began
 
 

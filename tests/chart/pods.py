@@ -82,6 +82,12 @@ def _of_environment(pod: Pod) -> Iterator[Reference]:
 
 def _of_volumes(pod: Pod) -> Iterator[Reference]:
     for volume in pod.spec.get("volumes", []):
+        for source in volume.get("projected", {}).get("sources", []):
+            for kind in {"secret", "configMap"} & set(source):
+                wanted = source[kind]
+                yield from (
+                    Reference(kind[0].upper() + kind[1:], wanted["name"], item["key"]) for item in wanted["items"]
+                )
         secret, config = volume.get("secret"), volume.get("configMap")
         if secret and not secret.get("optional"):
             yield Reference("Secret", secret["secretName"])

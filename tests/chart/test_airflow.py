@@ -108,6 +108,14 @@ def test_airflows_chart_makes_no_hook_and_no_database() -> None:
     assert AIRFLOW["data"]["brokerUrlSecretName"] != ""
 
 
+def test_the_init_job_writes_the_dags_down_as_airflow_is_configured() -> None:
+    (init,) = [one for one in pods(render(Case())) if one.labels["app.kubernetes.io/component"] == "airflow-init"]
+    core = "AIRFLOW__CORE__"
+    told = {one["name"]: one["value"] for one in init.variables if one["name"].startswith(core) and "value" in one}
+    paused = AIRFLOW["config"]["core"]["dags_are_paused_at_creation"]
+    assert (told[f"{core}LOAD_EXAMPLES"], told[f"{core}DAGS_ARE_PAUSED_AT_CREATION"]) == ("False", paused)
+
+
 def test_the_init_job_runs_the_version_of_airflow() -> None:
     case = Case(sets=("airflow.defaultAirflowTag=v9",))
     (init,) = [one for one in pods(render(case)) if one.labels["app.kubernetes.io/component"] == "airflow-init"]

@@ -49,6 +49,21 @@ CONTRADICTIONS = {
         (*EXTERNAL_KAFKA, ADDRESS, "kafka.external.caSecret=a"),
         ["kafka.external.caSecret: with Airflow its name must be volwatch-cluster-ca-cert"],
     ),
+    "no account at Finnhub": (
+        ("producer.source=finnhub",),
+        [
+            "make a Secret with the key token, and name it in producer.finnhub.existingSecret",
+            "producer.source is finnhub: set producer.finnhub.symbols",
+        ],
+    ),
+    "no account to ask for quotes": (
+        ("pipeline.quotes=true",),
+        ["make a Secret with the key token, and name it in producer.finnhub.existingSecret"],
+    ),
+    "another name for the key": (
+        ("pipeline.quotes=true", "producer.finnhub.existingSecret=a"),
+        ["producer.finnhub.existingSecret: with pipeline.quotes and Airflow its name must be volwatch-finnhub"],
+    ),
     "fewer at most than at least": (
         ("consumer.autoscaling.enabled=true", "consumer.autoscaling.by=cpu", "consumer.replicas=9"),
         ["consumer.autoscaling.maxReplicas is less than consumer.replicas"],
@@ -101,6 +116,10 @@ def matches(fault: str, text: str) -> bool:
         (("consumer.autoscaling.enabled=true",), APIS),
         (("consumer.autoscaling.enabled=true", "consumer.autoscaling.by=cpu"), ()),
         (("pipeline.scheduler=cronjob", "airflow.enabled=false"), ()),
+        # What to ask for may stand in the table watchlist.
+        (("pipeline.quotes=true", "producer.finnhub.existingSecret=volwatch-finnhub"), ()),
+        # Only what fetches quotes needs a name that is known beforehand.
+        (("producer.source=finnhub", "producer.finnhub.symbols[0]=AAPL", "producer.finnhub.existingSecret=a"), ()),
     ],
 )
 def test_what_goes_together_is_taken(sets: tuple[str, ...], apis: tuple[str, ...]) -> None:

@@ -63,6 +63,19 @@ def test_a_job_is_replaced_when_what_it_runs_changes_and_only_then(change: str, 
     assert renamed(change) == replaced
 
 
+def test_quotes_are_switched_on_and_off_in_airflow() -> None:
+    # A DAG that is not paused starts a pod every minute.
+    told = {name: jobs(CASES[name])["airflow-init"]["spec"]["template"] for name in ("default", "finnhub")}
+    last = {name: pod["spec"]["containers"][0]["args"][-1].rpartition("airflow dags ")[2] for name, pod in told.items()}
+    assert last == {"default": "pause --yes quote_fetch", "finnhub": "unpause --yes quote_fetch"}
+
+
+def test_what_is_there_for_tools_never_runs_by_itself() -> None:
+    specs = {body["metadata"]["name"]: body["spec"] for body in render(CASES["minimal"]) if body["kind"] == "CronJob"}
+    assert {name for name, spec in specs.items() if spec.get("suspend")} == {"volwatch-tool"}
+    assert specs["volwatch-tool"]["jobTemplate"]["spec"]["backoffLimit"] == 0, "a tool is not run twice unasked"
+
+
 def test_a_name_stands_for_one_content() -> None:
     # Kubernetes refuses a change of the template of a Job that is there.
     every = [body for case in CASES.values() for body in jobs(case).values()]
@@ -83,12 +96,18 @@ def test_a_job_ends_and_is_tried_again(objects: Sequence[Object]) -> None:
             assert body["spec"]["backoffLimit"] >= 10
 
 
-def test_the_minute_path_never_runs_twice_at_once() -> None:
-    scheduled = {
-        body["metadata"]["name"]: body["spec"] for body in render(CASES["minimal"]) if body["kind"] == "CronJob"
-    }
-    assert {name: (spec["schedule"], spec["concurrencyPolicy"]) for name, spec in scheduled.items()} == {
-        "volwatch-pipeline": ("* * * * *", "Forbid"),
-        "volwatch-maintenance": ("15 2 * * *", "Forbid"),
-        "volwatch-nightly": ("30 2 * * *", "Forbid"),
-    }
+TOOL = {"volwatch-tool": ("0 0 1 1 *", "Allow")}
+SCHEDULED = TOOL | {
+    "volwatch-pipeline": ("* * * * *", "Forbid"),
+    "volwatch-maintenance": ("15 2 * * *", "Forbid"),
+    "volwatch-nightly": ("30 2 * * *", "Forbid"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("minimal", {}), ("quotes", {"volwatch-quotes": ("* * * * *", "Forbid")}), ("default", None)]
+)
+def test_what_is_scheduled_never_runs_twice_at_once(name: str, more: dict[str, tuple[str, str]] | None) -> None:
+    scheduled = {body["metadata"]["name"]: body["spec"] for body in render(CASES[name]) if body["kind"] == "CronJob"}
+    expected = TOOL if more is None else SCHEDULED | more
+    assert {name: (spec["schedule"], spec["concurrencyPolicy"]) for name, spec in scheduled.items()} == expected

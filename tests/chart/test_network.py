@@ -239,6 +239,47 @@ def test_a_store_elsewhere_is_reached_by_its_port(endpoint: str, secure: str, po
     assert {"ports": [{"port": port}]} in opened
 
 
+def outside(objects: Sequence[Object], name: str) -> list[int]:
+    """Return the ports by which a policy lets its pods go anywhere, names apart."""
+    rules = named(objects, "NetworkPolicy")[name]["spec"]["egress"][1:]
+    return [port["port"] for rule in rules if "to" not in rule for port in rule["ports"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "ports"),
+    [
+        # The cluster's API, that no policy can name, and Finnhub.
+        ("default", "volwatch-producer", [443, 6443]),
+        ("finnhub", "volwatch-producer", [443, 6443, 443]),
+        ("default", "volwatch-pipeline", []),
+        ("default", "volwatch-airflow-worker", []),
+        ("finnhub", "volwatch-pipeline", [443]),
+        ("finnhub", "volwatch-airflow-worker", [443]),
+        # Kafka is elsewhere, too.
+        ("minimal", "volwatch-producer", [9092, 443, 6443]),
+        ("quotes", "volwatch-producer", [9092, 443, 6443]),
+        ("quotes", "volwatch-pipeline", [9092, 443]),
+    ],
+)
+def test_who_leaves_the_cluster_does_so_by_few_ports(name: str, policy: str, ports: list[int]) -> None:
+    assert outside(render(CASES[name]), policy) == ports
+
+
+@pytest.mark.parametrize(
+    ("url", "rest", "ports"),
+    [
+        ("wss://ws.example.com", "https://example.com/api/v1", [443]),
+        ("ws://finnhub:8080", "http://finnhub:8080/api/v1", [8080]),
+        ("ws://stream", "https://quotes:8443/v1", [80, 8443]),
+    ],
+)
+def test_finnhub_is_reached_by_the_ports_of_its_addresses(url: str, rest: str, ports: list[int]) -> None:
+    sets = (f"producer.finnhub.url={url}", f"producer.finnhub.restUrl={rest}", "networkPolicy.apiPorts={16443}")
+    objects = render(Case(CASES["finnhub"].overlays, sets))
+    assert outside(objects, "volwatch-producer") == [16443, *ports]
+    assert outside(objects, "volwatch-pipeline") == ports
+
+
 @pytest.mark.parametrize("name", ["default", "production"])
 def test_kafka_lets_in_its_clients_alone(name: str) -> None:
     objects = render(CASES[name])

@@ -1,11 +1,12 @@
 """What is made is what Kubernetes and the operators take, and just that."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.chart import golden, validation
-from tests.chart.rendering import CASES, Case, Object, Refused, chart_file, helm, render
+from tests.chart.rendering import CASES, OVERLAYS, Case, Object, Refused, chart_file, helm, render
 
 LABELS = {
     "app.kubernetes.io/name": "volwatch",
@@ -58,8 +59,10 @@ def test_monitors_can_be_asked_for_where_the_api_cannot_be_seen() -> None:
     assert [body for body in asked if body["kind"] != "Secret"] == [body for body in seen if body["kind"] != "Secret"]
 
 
-def test_lint_finds_nothing() -> None:
-    assert "1 chart(s) linted, 0 chart(s) failed" in helm("lint", "--strict")
+@pytest.mark.parametrize("overlays", [(), *((path,) for path in OVERLAYS.values())], ids=["default", *OVERLAYS])
+def test_lint_finds_nothing(overlays: tuple[Path, ...]) -> None:
+    told = helm("lint", "--strict", *(f"--values={path}" for path in overlays))
+    assert "1 chart(s) linted, 0 chart(s) failed" in told
 
 
 def test_a_field_that_a_server_does_not_know_is_a_fault() -> None:

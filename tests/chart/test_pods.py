@@ -42,6 +42,23 @@ def test_no_pod_gets_a_token_or_the_addresses_of_its_neighbours(objects: Sequenc
     assert [setting for setting in settings if setting[1:] != (False, False)] == []
 
 
+def test_the_producer_alone_mounts_a_token_and_what_runs_before_it_does_not(objects: Sequence[Object]) -> None:
+    holders = [
+        (pod.owner, container["name"])
+        for pod in pods(objects)
+        for container in pod.containers
+        for mount in container.get("volumeMounts", [])
+        if mount["name"] in tokens(pod)
+    ]
+    assert holders == [("volwatch-producer", "producer")]
+
+
+def tokens(pod: Pod) -> set[str]:
+    """Return the volumes that hold a token of the pod's account."""
+    sources = {volume["name"]: volume.get("projected", {}).get("sources", []) for volume in pod.spec.get("volumes", [])}
+    return {name for name, listed in sources.items() if any("serviceAccountToken" in source for source in listed)}
+
+
 def test_every_container_says_what_it_needs_and_what_memory_it_may_take(objects: Sequence[Object]) -> None:
     for pod in pods(objects):
         for container in pod.containers:

@@ -21,11 +21,12 @@ def kinds(objects: Sequence[Object], *names: str) -> list[Object]:
 
 
 def rendered(objects: Sequence[Object]) -> dict[tuple[str, str], set[str]]:
-    """Return the keys of each Secret and ConfigMap, of what we make and of what Strimzi makes for us."""
+    """Return the keys of each Secret and ConfigMap: of ours, of Strimzi's, of what every namespace has."""
     found = {
         (body["kind"], body["metadata"]["name"]): {*body.get("data", {}), *body.get("stringData", {})}
         for body in kinds(objects, "Secret", "ConfigMap")
     }
+    found["ConfigMap", "kube-root-ca.crt"] = {"ca.crt"}
     for user in kinds(objects, "KafkaUser"):
         found["Secret", user["metadata"]["name"]] = {"password", "sasl.jaas.config"}
     for cluster in kinds(objects, "Kafka"):

@@ -31,7 +31,9 @@ def _validator(version: str, kind: str) -> Draft202012Validator:
     custom = _custom().get((version, kind))
     if custom is not None:
         return Draft202012Validator(custom)
-    schema = _kubernetes_file(f"{kind.lower()}-{version.replace('/', '-').replace('.k8s.io', '')}.json".lower())
+    group, _, number = version.rpartition("/")
+    names = [kind.lower(), group.partition(".")[0], number]
+    schema = _kubernetes_file(f"{'-'.join(filter(None, names))}.json")
     return Draft202012Validator(schema, registry=_definitions() @ Registry())
 
 

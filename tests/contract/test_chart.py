@@ -13,7 +13,7 @@ from tests.chart.pods import Pod, pods
 from tests.chart.rendering import CASES, CHART, ROOT, Case, Object, chart_file, render, render_worker
 from tests.contract.test_configuration import GROUPS, PAGE, fields
 from volwatch.market.scenarios import SCENARIOS
-from volwatch.settings import ConsumerSettings, KafkaSettings, load, load_one
+from volwatch.settings import ConsumerSettings, FinnhubSettings, KafkaSettings, load, load_one
 from volwatch.warehouse.provision import ROLES
 
 FIELDS = {name for name, _ in fields()}
@@ -95,13 +95,20 @@ def test_every_command_can_load_its_settings(name: str, monkeypatch: pytest.Monk
     for pod, args, environment in started(name):
         with monkeypatch.context() as patch:
             _set(patch, environment)
-            assert load(*groups_of(args)) != (), pod.name
+            assert load(*groups_of(args), *sometimes(environment)) != (), pod.name
 
 
-@pytest.mark.parametrize("name", ["default", "kind", "cpu", "open"])
+def sometimes(environment: dict[str, str]) -> list[type[BaseSettings]]:
+    """Return the groups that are read in some cases only, where this is one of them."""
+    return [FinnhubSettings] if "VOLWATCH_FINNHUB_TOKEN" in environment else []
+
+
+@pytest.mark.parametrize("name", ["default", "kind", "cpu", "open", "finnhub"])
 def test_a_task_can_load_its_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _set(monkeypatch, of_worker(name))
-    assert load(*read_always()["pipeline"], PREFIXES["VOLWATCH_KAFKA_"]) != ()
+    environment = of_worker(name)
+    _set(monkeypatch, environment)
+    more = [FinnhubSettings] if name == "finnhub" else []
+    assert load(*read_always()["pipeline"], PREFIXES["VOLWATCH_KAFKA_"], *more) != ()
 
 
 def _set(patch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
@@ -159,6 +166,7 @@ def test_a_choice_of_the_values_is_one_of_the_settings() -> None:
 def test_the_cronjob_and_a_task_work_alike() -> None:
     # Two ways to the same minute path: what one is told, the other is, where both use the servers of the chart.
     overlay = {"VOLWATCH_KAFKA_PASSWORD", "VOLWATCH_KAFKA_USERNAME", "VOLWATCH_KAFKA_REPLICATION"}
+    overlay |= {"VOLWATCH_FINNHUB_TOKEN"}  # optional: a template of Airflow's cannot be told whether quotes are on
     (scheduled,) = [env for pod, args, env in started("minimal") if args == ["pipeline", "run"]]
     assert scheduled.keys() ^ of_worker("default").keys() <= overlay | {"VOLWATCH_KAFKA_SASL_MECHANISM"}
 

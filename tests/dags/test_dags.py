@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "airflow/dags"
-KNOWN = {"market_pipeline", "maintenance"}
+KNOWN = {"market_pipeline", "maintenance", "quote_fetch", "rebuild"}
+# Where the work of a DAG is, if not where that of most is.
+COMMANDS = {"rebuild": "volwatch.pipeline.rebuild_command"}
 FORBIDDEN = ("confluent_kafka", "minio", "psycopg2", "pandas", "volwatch")
 
 Parsed = dict[str, Any]
@@ -151,6 +153,26 @@ def test_the_maintenance_runs_once_a_day(parsed: Parsed) -> None:
     }
 
 
+def test_quotes_are_fetched_every_minute_one_run_at_a_time(parsed: Parsed) -> None:
+    assert shape(parsed["dags"]["quote_fetch"]) == {
+        "file": "quote_fetch.py",
+        "schedule": "* * * * *",
+        "timezone": "UTC",
+        "catchup": False,
+        "max_active_runs": 1,
+        "paused": False,
+        "run_timeout_seconds": 300.0,
+        "tags": ["volwatch"],
+        "tasks": {"fetch_and_publish": {"retries": 1, "retry_delay_seconds": 5.0, "timeout_seconds": 120.0}},
+    }
+
+
+def test_the_rebuild_runs_by_hand_in_three_tasks(parsed: Parsed) -> None:
+    dag = shape(parsed["dags"]["rebuild"])
+    assert (dag["schedule"], dag["catchup"], dag["max_active_runs"], dag["paused"]) == (None, False, 1, False)
+    assert list(dag["tasks"]) == ["plan", "rebuild_hour", "finish"]
+
+
 @pytest.mark.parametrize("dag", sorted(KNOWN))
 def test_a_dag_tells_its_operator_what_it_does_and_needs(parsed: Parsed, dag: str) -> None:
     text = parsed["dags"][dag]["doc_md"]
@@ -161,7 +183,7 @@ def test_a_dag_tells_its_operator_what_it_does_and_needs(parsed: Parsed, dag: st
 @pytest.mark.parametrize("dag", sorted(KNOWN))
 def test_every_task_calls_the_pipeline(parsed: Parsed, dag: str) -> None:
     for task in parsed["dags"][dag]["tasks"].values():
-        assert task["imports"] == ["volwatch.pipeline.command"]
+        assert task["imports"] == [COMMANDS.get(dag, "volwatch.pipeline.command")]
 
 
 @pytest.mark.parametrize("dag", sorted(KNOWN))

@@ -124,8 +124,8 @@ class Rows:
     def position(self, partition: int, next_offset: int, gaps: int = 0) -> None:
         self._insert("load_positions", kafka_partition=partition, next_offset=next_offset, hour=self.minute, gaps=gaps)
 
-    def raw_object(self, key: str, partition: int, first: int, last: int) -> None:
-        count = last - first + 1
+    def raw_object(self, key: str, partition: int, first: int, last: int, fault: str | None = None) -> None:
+        count = 0 if fault else last - first + 1
         self._insert(
             "raw_objects",
             object_key=key,
@@ -135,12 +135,22 @@ class Rows:
             rows_read=count,
             rows_loaded=count,
             rows_rejected=0,
+            fault=fault,
         )
 
-    def rejected(self, offset: int, reason: str, record: str) -> None:
-        self._insert("quarantine", kafka_partition=0, kafka_offset=offset, reason=reason, record=record)
+    def rejected(self, offset: int, reason: str, record: str, age: timedelta = timedelta(0)) -> None:
+        when = datetime.now(UTC) - age
+        self._insert(
+            "quarantine", kafka_partition=0, kafka_offset=offset, reason=reason, record=record, quarantined_at=when
+        )
 
-    def reconciliation(self, checked_at: datetime, partition: int, missing_raw: int, unloaded: int) -> None:
+    def standing(self, series: Series, age: timedelta = timedelta(0)) -> None:
+        times = {"since": self.minute - age, "watermark": self.minute - age + timedelta(seconds=30)}
+        self._insert("series_standing", **series._asdict(), standing="LIVE", **times)
+
+    def reconciliation(
+        self, checked_at: datetime, partition: int, missing_raw: int, unloaded: int, since: datetime | None = None
+    ) -> None:
         counts = {"kafka_first": 0, "kafka_end": 600, "raw_rows": 600, "loaded_rows": 598, "rejected_rows": 2}
         self._insert(
             "reconciliations",
@@ -148,6 +158,7 @@ class Rows:
             kafka_partition=partition,
             missing_raw=missing_raw,
             unloaded=unloaded,
+            since=since,
             **counts,
         )
 

@@ -1,5 +1,6 @@
 """The reader on a real PostgreSQL, under the dashboard's own role."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -9,9 +10,11 @@ from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from tests.dashboard.conftest import Warehouse
 from volwatch.errors import Transient
 from volwatch.local.postgres import Postgres
+from volwatch.reconcile import Reconciliation
 from volwatch.warehouse.connection import connect
+from volwatch.warehouse.provision import OWNER
 from volwatch.warehouse.reader import Reader, open_reader
-from volwatch.warehouse.readings import AlertFilter, Series
+from volwatch.warehouse.readings import AlertFilter, LiveSeries, Series
 
 pytestmark = pytest.mark.integration
 
@@ -199,6 +202,63 @@ def test_the_totals_are_of_the_newest_reconciliation_and_of_all_runs(warehouse: 
     assert totals.rows == {"loaded": 1200, "rejected": 4}
     assert totals.open_alerts == {"LOW": 1, "MEDIUM": 0, "HIGH": 1}
     assert (totals.load_gaps, totals.reconcile_difference_rows) == (3, 7)
+
+
+def test_the_totals_count_unreadable_objects_and_the_last_days_rejects_by_reason(
+    warehouse: Warehouse, reader: Reader
+) -> None:
+    rows = warehouse.rows
+    for number, fault in enumerate([None, "BAD_GZIP", "BAD_HEADER", "BAD_GZIP"]):
+        rows.raw_object(f"object-{number}", 0, number * 10, number * 10 + 9, fault)
+    for offset, reason in enumerate(["LATE", "BAD_PRICE", "LATE"]):
+        rows.rejected(offset, reason, "x")
+    rows.rejected(9, "FUTURE", "x", age=timedelta(hours=25))
+    totals = reader.totals()
+    assert totals.unreadable_objects == {"BAD_GZIP": 2, "BAD_HEADER": 1}
+    assert totals.quarantined_1d == {"BAD_PRICE": 1, "LATE": 2}
+
+
+def test_the_totals_have_the_series_of_the_last_week_with_the_watch_lists_calendar(
+    warehouse: Warehouse, reader: Reader, postgres: Postgres
+) -> None:
+    rows = warehouse.rows
+    rows.standing(AAPL, timedelta(days=6))
+    rows.standing(NVDA)
+    rows.standing(REPLAYED, timedelta(days=8))
+    with (
+        closing(connect(postgres.settings(OWNER, warehouse.settings.database), application_name="test")) as owner,
+        owner,
+        owner.cursor() as cursor,
+    ):
+        cursor.execute("INSERT INTO watchlist VALUES ('NVDA', 'XLON')")
+    assert reader.totals().live == (
+        LiveSeries(AAPL, None, rows.minute - timedelta(days=6)),
+        LiveSeries(NVDA, "XLON", rows.minute),
+    )
+
+
+def test_a_count_of_the_newest_hours_adds_a_difference_and_takes_none_away(
+    warehouse: Warehouse, reader: Reader
+) -> None:
+    rows = warehouse.rows
+    midnight, hour = rows.minute - timedelta(hours=5), rows.minute - timedelta(hours=1)
+    rows.reconciliation(midnight - timedelta(days=1), 0, missing_raw=99, unloaded=0)
+    rows.reconciliation(midnight, 0, missing_raw=5, unloaded=1)
+    rows.reconciliation(hour, 0, missing_raw=0, unloaded=0, since=hour)
+    whole = (Reconciliation(midnight, 0, 0, 600, 600, 598, 2, missing_raw=5, unloaded=1),)
+    assert (reader.totals().reconcile_difference_rows, reader.totals().reconciled) == (6, whole)
+    rows.reconciliation(rows.minute, 0, missing_raw=0, unloaded=8, since=hour)
+    assert (reader.totals().reconcile_difference_rows, reader.totals().reconciled) == (8, whole)
+    assert reader.reconciliation()["missing_raw"].tolist() == [5]
+    rows.reconciliation(rows.minute + timedelta(seconds=1), 0, missing_raw=0, unloaded=0)
+    assert reader.totals().reconcile_difference_rows == 0
+
+
+def test_a_warehouse_that_was_only_counted_in_part_tells_of_that(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.reconciliation(rows.minute, 0, missing_raw=0, unloaded=8, since=rows.minute)
+    totals = reader.totals()
+    assert (totals.reconcile_difference_rows, totals.reconciled) == (8, ())
 
 
 def test_the_session_cannot_write(warehouse: Warehouse) -> None:

@@ -59,8 +59,9 @@ class Platform:
         self.host = host
         self._chart = chart
         self._images = images
+        self.image = f"{images.registry}/volwatch-service:{images.tag}".lstrip("/")
         # The client says of each field that it may be missing: what the cluster has given back is whole.
-        self._core: Any = client.CoreV1Api()
+        self.core: Any = client.CoreV1Api()
         self._apps: Any = client.AppsV1Api()
         self._batch: Any = client.BatchV1Api()
 
@@ -69,7 +70,7 @@ class Platform:
     def prepare(self) -> None:
         """Make the namespace and its Kafka."""
         metadata = client.V1ObjectMeta(name=self.namespace, labels=RESTRICTED)
-        self._core.create_namespace(client.V1Namespace(metadata=metadata))
+        self.core.create_namespace(client.V1Namespace(metadata=metadata))
         for manifest in yaml.safe_load_all(KAFKA.read_text("utf-8")):
             utils.create_from_dict(client.ApiClient(), manifest, namespace=self.namespace)  # type: ignore[no-untyped-call]
 
@@ -99,7 +100,7 @@ class Platform:
     def remove(self) -> None:
         """Delete the namespace with everything in it."""
         try:
-            self._core.delete_namespace(self.namespace)
+            self.core.delete_namespace(self.namespace)
         except ApiException as error:
             if error.status != 404:
                 raise
@@ -109,7 +110,7 @@ class Platform:
 
         def gone() -> bool:
             try:
-                self._core.read_namespace(self.namespace)
+                self.core.read_namespace(self.namespace)
             except ApiException as error:
                 return bool(error.status == 404)
             return False
@@ -135,7 +136,7 @@ class Platform:
         more = {} if container is None else {"container": container}
         return str(
             stream(
-                self._core.connect_get_namespaced_pod_exec,
+                self.core.connect_get_namespaced_pod_exec,
                 pod,
                 self.namespace,
                 command=command,
@@ -149,7 +150,7 @@ class Platform:
 
     def pods(self, selector: str = "app.kubernetes.io/part-of=volwatch") -> list[Any]:
         """Return the pods that a label selector finds."""
-        return list(self._core.list_namespaced_pod(self.namespace, label_selector=selector).items)
+        return list(self.core.list_namespaced_pod(self.namespace, label_selector=selector).items)
 
     def component(self, name: str) -> list[Any]:
         """Return the pods of one component that are not on their way out."""
@@ -158,33 +159,37 @@ class Platform:
 
     def secret(self, name: str) -> dict[str, str]:
         """Return a Secret's data, as it is stored."""
-        return dict(self._core.read_namespaced_secret(name, self.namespace).data)
+        return dict(self.core.read_namespaced_secret(name, self.namespace).data)
 
     def secrets(self) -> list[str]:
         """Return the names of the Secrets that hold passwords."""
-        found = self._core.list_namespaced_secret(self.namespace, label_selector="app.kubernetes.io/part-of=volwatch")
+        found = self.core.list_namespaced_secret(self.namespace, label_selector="app.kubernetes.io/part-of=volwatch")
         return sorted(secret.metadata.name for secret in found.items)
 
     def claims(self) -> dict[str, str]:
         """Return the volume of each claim."""
-        found = self._core.list_namespaced_persistent_volume_claim(self.namespace).items
+        found = self.core.list_namespaced_persistent_volume_claim(self.namespace).items
         return {claim.metadata.name: claim.spec.volume_name for claim in found}
+
+    def log(self, pod: Any) -> str:
+        """Return all that a pod's own container has written."""
+        return str(self.core.read_namespaced_pod_log(pod.metadata.name, self.namespace))
 
     def refused(self) -> list[str]:
         """Return what the cluster said of pods that it did not admit."""
-        events = self._core.list_namespaced_event(self.namespace, field_selector="reason=FailedCreate").items
+        events = self.core.list_namespaced_event(self.namespace, field_selector="reason=FailedCreate").items
         return [str(event.message) for event in events]
 
     # --- acts ---
 
     def delete_pod(self, component: str) -> None:
-        """Delete a component's pod; return when another one is ready."""
-        (gone,) = self.component(component)
-        self._core.delete_namespaced_pod(gone.metadata.name, self.namespace)
+        """Delete one pod of a component; return when there are as many again, and ready."""
+        before = self.component(component)
+        self.core.delete_namespaced_pod(before[0].metadata.name, self.namespace)
 
         def replaced() -> bool:
-            pods = self.component(component)
-            return bool(pods) and all(pod.metadata.uid != gone.metadata.uid and is_ready(pod) for pod in pods)
+            ready = [pod.metadata.uid for pod in self.component(component) if is_ready(pod)]
+            return len(ready) == len(before) and before[0].metadata.uid not in ready
 
         wait_until(replaced, f"another pod of {component} is ready")
 
@@ -198,9 +203,11 @@ class Platform:
             f"{deployment} has {replicas} pods",
         )
 
-    def run_now(self, cronjob: str) -> None:
-        """Run a CronJob's job once, at once; return when it has succeeded."""
+    def run_now(self, cronjob: str, *command: str) -> None:
+        """Run a CronJob's job once, at once, or another command in its place; return when it has succeeded."""
         template = self._batch.read_namespaced_cron_job(f"{RELEASE}-{cronjob}", self.namespace).spec.job_template
+        if command:
+            template.spec.template.spec.containers[0].args = list(command)
         metadata = client.V1ObjectMeta(generate_name=f"{cronjob}-now-", labels=template.metadata.labels)
         job = self._batch.create_namespaced_job(self.namespace, client.V1Job(metadata=metadata, spec=template.spec))
         name = job.metadata.name
@@ -241,14 +248,15 @@ class Platform:
         wait_until(passed, "the minute path goes on")
 
     def settled_counts(self) -> Counts:
-        """Stop the producer, let every hop come to its end, count, and start the producer again."""
+        """Stop the producers, let every hop come to its end, count, and start them again."""
+        producers = len(self.component("producer"))
         self.scale("producer", 0)
         counts = self._counts()
         limit = time.monotonic() + 300
         while counts.kafka != counts.loaded and time.monotonic() < limit:
             self.run_now("pipeline")
             counts = self._counts()
-        self.scale("producer", 1)
+        self.scale("producer", producers)
         return counts
 
     def _counts(self) -> Counts:
@@ -259,37 +267,6 @@ class Platform:
         )
         return Counts(*(int(number) for number in row))
 
-    @contextmanager
-    def bystander(self, name: str, labels: dict[str, str]) -> Iterator[str]:
-        """Run a restricted pod of the service image that does nothing; yield its name."""
-        (model,) = self.component("consumer")
-        container = model.spec.containers[0]
-        pod = client.V1Pod(
-            metadata=client.V1ObjectMeta(name=name, labels=labels),
-            spec=client.V1PodSpec(
-                automount_service_account_token=False,
-                security_context=model.spec.security_context,
-                termination_grace_period_seconds=0,
-                containers=[
-                    client.V1Container(
-                        name="bystander",
-                        image=container.image,
-                        image_pull_policy="IfNotPresent",
-                        command=["sleep", "600"],
-                        security_context=container.security_context,
-                    )
-                ],
-            ),
-        )
-        self._core.create_namespaced_pod(self.namespace, pod)
-        try:
-            wait_until(
-                lambda: is_ready(self._core.read_namespaced_pod(name, self.namespace)), f"the pod {name} is ready"
-            )
-            yield name
-        finally:
-            self._core.delete_namespaced_pod(name, self.namespace)
-
     def report(self) -> str:
         """Return what somebody who looks into a failure wants to see."""
-        return report(self._core, self.namespace)
+        return report(self.core, self.namespace)

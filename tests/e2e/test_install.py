@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
+from kubernetes import client
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.e2e.conftest import Installed
+from tests.e2e.neighbours import bystander
 from tests.e2e.platform import RELEASE, Platform, wait_until
 
 pytestmark = pytest.mark.timeout(1200)
@@ -40,13 +43,47 @@ def test_helm_test_follows_a_record_through_every_hop(platform: Platform) -> Non
     assert told.count("Phase:          Succeeded") == 2, told
 
 
-def test_every_pod_is_admitted_where_pod_security_is_restricted_and_has_no_token(platform: Platform) -> None:
+def test_every_pod_is_admitted_where_pod_security_is_restricted(platform: Platform) -> None:
     assert platform.refused() == []
     assert [stage for stage in STAGES if not platform.component(stage)] == []
+
+
+def test_no_pod_has_a_token_but_the_producers_which_opens_one_lease(platform: Platform) -> None:
     pods = platform.pods()
     assert [pod.metadata.name for pod in pods if pod.spec.automount_service_account_token is not False] == []
-    mounted = [volume.name for pod in pods for volume in pod.spec.volumes if volume.projected is not None]
-    assert mounted == []
+    holders = {
+        pod.metadata.labels["app.kubernetes.io/component"]
+        for pod in pods
+        for volume in pod.spec.volumes
+        if volume.projected is not None
+    }
+    assert holders == {"producer"}
+    asked = {
+        "get leases/volwatch-producer": True,
+        "patch leases/volwatch-producer": True,
+        "get leases/other": False,
+        "delete leases/volwatch-producer": False,
+        "get secrets/volwatch-warehouse": False,
+        "list pods/": False,
+    }
+    assert {question: may_a_producer(platform, question) for question in asked} == asked
+
+
+def may_a_producer(platform: Platform, question: str) -> bool:
+    """Return what the cluster says of "verb resources/name", asked of the producers' account."""
+    verb, _, what = question.partition(" ")
+    resource, _, name = what.partition("/")
+    about = client.V1ResourceAttributes(
+        namespace=platform.namespace,
+        verb=verb,
+        group="coordination.k8s.io" if resource == "leases" else "",
+        resource=resource,
+        name=name,
+    )
+    user = f"system:serviceaccount:{platform.namespace}:volwatch-producer"
+    review = client.V1SubjectAccessReview(spec=client.V1SubjectAccessReviewSpec(resource_attributes=about, user=user))
+    answer: Any = client.AuthorizationV1Api().create_subject_access_review(review)
+    return bool(answer.status.allowed)
 
 
 def test_no_container_was_restarted(platform: Platform) -> None:
@@ -61,10 +98,10 @@ def test_no_container_was_restarted(platform: Platform) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_answers_those_on_its_list_and_nobody_else(platform: Platform, server: str) -> None:
     command = ["python", "-c", CONNECT, *map(str, SERVERS[server])]
-    with platform.bystander("stranger", {"app": "stranger"}) as stranger:
+    with bystander(platform, "stranger", {"app": "stranger"}) as stranger:
         # A pod is open until its address is known to the policies.
         wait_until(lambda: platform.execute(stranger, command) == "timed out\n", f"{server} is shut", 30)
-    with platform.bystander("guest", {"app.kubernetes.io/component": "test"}) as guest:
+    with bystander(platform, "guest", {"app.kubernetes.io/component": "test"}) as guest:
         wait_until(lambda: platform.execute(guest, command) == "connected\n", f"{server} is open to a test", 30)
 
 

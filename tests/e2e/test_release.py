@@ -1,10 +1,7 @@
-"""The life of a release: upgraded and rolled back under load, removed and installed again, and two side by side."""
-
-from pathlib import Path
+"""The life of a release: upgraded and rolled back under load, removed and installed again, restored from a dump."""
 
 import pytest
 
-from tests.e2e.conftest import NAMESPACE
 from tests.e2e.platform import RELEASE, Images, Platform, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
@@ -73,18 +70,3 @@ def test_a_restored_dump_is_caught_up_from_the_raw_zone(platform: Platform) -> N
     assert platform.position() < before
     counts = platform.settled_counts()
     assert (counts.raw, counts.loaded, counts.difference) == (counts.kafka, counts.kafka, 0)
-
-
-def test_a_second_release_in_another_namespace_works_beside_the_first(
-    platform: Platform, chart: Path, images: Images
-) -> None:
-    second = Platform(f"{NAMESPACE}-second", chart, images, "second.localhost")
-    second.remove()
-    second.wait_until_gone()
-    second.prepare()
-    try:
-        second.install("producer.historyMinutes=0")
-        wait_until(lambda: second.position() > 0, "the second one loads", 300)
-        platform.catch_up()
-    finally:
-        second.remove()

@@ -1,5 +1,7 @@
 """Any one pod may go while trades flow: the platform comes back by itself, and no row is lost or doubled."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.e2e.platform import Platform, wait_until
@@ -33,3 +35,16 @@ def test_a_run_by_hand_beside_the_scheduled_ones_does_no_harm(platform: Platform
     wait_until(lambda: platform.number("SELECT count(*) FROM raw_objects") > before, "a scheduled run loads", 150)
     platform.run_now("pipeline")
     assert platform.number("SELECT count(*) - count(DISTINCT object_key) FROM raw_objects") == 0
+
+
+def test_a_replay_by_hand_becomes_a_source_of_its_own(platform: Platform) -> None:
+    now = datetime.now(UTC)
+    first, end = ((now - timedelta(minutes=ago)).isoformat(timespec="seconds") for ago in (5, 1))
+    platform.run_now("tool", "replay", "--from", first, "--to", end, "--name", "e2e")
+
+    def loaded() -> bool:
+        platform.run_now("pipeline")
+        return platform.number("SELECT count(*) FROM series_standing WHERE source = 'replay-e2e'") > 0
+
+    wait_until(loaded, "the minute path has passed the replayed trades")
+    platform.run_now("tool", "quarantine", "list")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.worlds import World, end_mark, print_of, simulated
+from volwatch.local.airflow import default_dags_folder
 from volwatch.local.stack import Stack
 
 SYMBOL = "AIRFLOW"
@@ -85,6 +86,10 @@ def test_the_maintenance_runs(world: World, api: Api) -> None:
     assert world.select(counted, begun) == [(6,)]
 
 
+def test_quotes_are_skipped_where_there_is_no_token(api: Api) -> None:
+    assert api.task_states(api.trigger("quote_fetch")) == {"fetch_and_publish": "skipped"}
+
+
 def test_airflow_lists_its_dags_and_needs_no_password(airflow_stack: Stack) -> None:
     found = Api(airflow_stack.airflow_url).ask("dags")
-    assert {dag["dag_id"] for dag in found["dags"]} == {"market_pipeline", "maintenance"}
+    assert {dag["dag_id"] for dag in found["dags"]} == {path.stem for path in default_dags_folder().glob("*.py")}

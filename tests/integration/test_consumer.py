@@ -1,114 +1,23 @@
 """The consumer on real Kafka and MinIO: what the broker acknowledged ends in the raw zone, once by its offset."""
 
-import os
-import signal
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.fakes import some_trade
+from tests.integration.consuming import Position, World, cpu_seconds, stop, wait_until
 from volwatch.local.stack import Stack
-from volwatch.rawzone.decode import decode_object
-from volwatch.rawzone.store import Rawzone
-from volwatch.settings import KafkaSettings, RawzoneSettings, load
+from volwatch.settings import KafkaSettings
 from volwatch.trade import Trade, decode, encode
-
-Position = tuple[int, int]
-
-
-class World:
-    """A platform of the test's own, seen from both ends of the consumer."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            self.kafka, rawzone = load(KafkaSettings, RawzoneSettings)
-        self.rawzone = Rawzone.connect(rawzone)
-        self.sent: dict[Position, bytes] = {}
-        # It asks for the group's positions and never joins it.
-        self._group = Consumer({**self.kafka.client_config(), "group.id": environment["VOLWATCH_CONSUMER_GROUP"]})
-
-    def send(self, values: list[bytes], partition: int | None = None) -> None:
-        """Send values and keep what the broker acknowledged; without a partition they go round all."""
-        producer = Producer({**self.kafka.client_config(), "enable.idempotence": True})
-
-        def acknowledged(error: object, message: object) -> None:
-            assert error is None
-            self.sent[message.partition(), message.offset()] = message.value()  # type: ignore[attr-defined]
-
-        for index, value in enumerate(values):
-            number = index % self.kafka.partitions if partition is None else partition
-            producer.produce(self.kafka.topic, value, partition=number, on_delivery=acknowledged)
-            producer.poll(0)
-        assert producer.flush(30) == 0
-
-    def send_trades(self, count: int) -> None:
-        self.send([encode(some_trade(len(self.sent) + index)) for index in range(count)])
-
-    @property
-    def stored(self) -> dict[Position, Trade]:
-        """Every row of the raw zone; objects that overlap agree on each row."""
-        rows: dict[Position, Trade] = {}
-        for info in self.rawzone.list_all():
-            found = decode_object(self.rawzone.read(info.key), info.key)
-            for offset, trade in zip(found.trades.offset.tolist(), found.records(), strict=True):
-                assert rows.setdefault((found.partition, offset), trade) == trade
-        return rows
-
-    @property
-    def committed(self) -> dict[int, int]:
-        asked = [TopicPartition(self.kafka.topic, partition) for partition in range(self.kafka.partitions)]
-        return {found.partition: found.offset for found in self._group.committed(asked, 30) if found.offset >= 0}
-
-    @property
-    def ends(self) -> dict[int, int]:
-        return {
-            partition: max(offset for number, offset in self.sent if number == partition) + 1
-            for partition in {number for number, _ in self.sent}
-        }
-
-    def is_settled(self) -> bool:
-        return self.committed == self.ends
-
-    @contextmanager
-    def consumer(self, **settings: str) -> Iterator[subprocess.Popen[str]]:
-        """Run a consumer as a process of its own, and kill it at the end if it still runs."""
-        own = {f"VOLWATCH_CONSUMER_{name.upper()}": value for name, value in settings.items()}
-        place = {"VOLWATCH_SERVICE_HOST": "127.0.0.1", "VOLWATCH_SERVICE_PORT": "0"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "volwatch.cli", "consumer"],
-            env={**os.environ, **self.environment, **place, **own},
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
 def world(platform: dict[str, str]) -> World:
     return World(platform)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.2)
-
-
-def stop(process: subprocess.Popen[str]) -> int:
-    process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=60)
 
 
 def as_trades(sent: dict[Position, bytes]) -> dict[Position, Trade]:
@@ -117,8 +26,11 @@ def as_trades(sent: dict[Position, bytes]) -> dict[Position, Trade]:
 
 def test_a_few_records_on_a_quiet_topic_are_stored_within_their_age(world: World) -> None:
     world.send_trades(3)
-    with world.consumer(flush_seconds="1"):
+    with world.consumer(flush_seconds="1") as process:
         wait_until(world.is_settled)
+        idle_since = cpu_seconds(process)
+        time.sleep(3.0)
+        assert cpu_seconds(process) - idle_since < 0.3
     assert world.stored == as_trades(world.sent)
 
 
@@ -136,7 +48,7 @@ def test_sigterm_stores_what_is_held_commits_it_and_ends_well(world: World) -> N
 
 
 def test_a_killed_consumer_loses_nothing(world: World) -> None:
-    for _ in range(3):
+    for _ in range(2):
         before = sum(world.committed.values())
         world.send_trades(20_000)
         with world.consumer(flush_rows="500"):
@@ -147,20 +59,44 @@ def test_a_killed_consumer_loses_nothing(world: World) -> None:
     assert world.stored == as_trades(world.sent)
 
 
-def test_consumers_that_join_and_leave_lose_nothing(world: World) -> None:
+def test_consumers_join_leave_and_die_under_load_and_each_record_is_loaded_once(world: World) -> None:
     with ExitStack() as processes:
-        first = processes.enter_context(world.consumer(flush_seconds="2"))
-        world.send_trades(5_000)
-        wait_until(lambda: sum(world.committed.values()) > 0)
-        second = processes.enter_context(world.consumer(flush_seconds="2"))
-        for _ in range(10):
-            world.send_trades(2_000)
-            time.sleep(0.5)
-        assert stop(first) == 0
-        world.send_trades(5_000)
+        first = processes.enter_context(world.consumer(flush_seconds="1"))
+        with under_load(world):
+            wait_until(lambda: sum(world.committed.values()) > 0)
+            second = processes.enter_context(world.consumer(flush_seconds="1"))
+            wait_until(lambda: len(world.members()) == 2)
+            world.loaded()
+            assert stop(first) == 0
+            third = processes.enter_context(world.consumer(flush_seconds="1"))
+            wait_until(lambda: len(world.members()) == 2)
+            second.kill()
+            wait_until(lambda: len(world.members()) == 1)
+            world.loaded()
         wait_until(world.is_settled)
-        assert stop(second) == 0
+        assert stop(third) == 0
     assert world.stored == as_trades(world.sent)
+    assert world.loaded() == {partition: (end, end) for partition, end in world.ends.items()}
+
+
+@contextmanager
+def under_load(world: World) -> Iterator[None]:
+    """Send some 2,000 trades a second meanwhile, half a minute at most."""
+    enough = threading.Event()
+
+    def send() -> None:
+        for _ in range(60):
+            world.send_trades(1_000)
+            if enough.wait(0.5):
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        sender.join()
 
 
 def test_records_that_are_no_trades_are_set_aside_with_their_reason(world: World) -> None:
@@ -187,18 +123,24 @@ def quarantined(kafka: KafkaSettings, count: int) -> dict[int, tuple[object, obj
     return told
 
 
-def test_a_store_that_is_away_for_a_while_is_waited_for(world: World, stack: Stack) -> None:
-    with world.consumer(flush_seconds="1", buffer_bytes=str(2**20)) as process:
+def test_a_store_that_is_away_for_a_while_is_waited_for_within_the_group(world: World, stack: Stack) -> None:
+    with world.consumer(world.port, flush_seconds="1", buffer_bytes=str(2**20)) as process:
         world.send_trades(1_000)
         wait_until(world.is_settled)
+        before = world.members()
         stack.minio.stop()
         try:
-            world.send_trades(20_000)
+            world.send_trades(40_000)  # more than fits
+            wait_until(lambda: not world.is_ready())
+            waiting_since, already = time.monotonic(), cpu_seconds(process)
             time.sleep(8.0)
             assert process.poll() is None
+            assert cpu_seconds(process) - already < 0.2 * (time.monotonic() - waiting_since)
         finally:
             stack.minio.start()
         wait_until(world.is_settled)
+        assert world.members() == before
+        assert world.is_ready()
     assert world.stored == as_trades(world.sent)
 
 

@@ -54,6 +54,7 @@ def test_the_injected_spike_is_alerted_and_a_broken_hop_is_named(demo: subproces
         assert page.status == 200
     counts = read_until(demo, r"^([\d,]+) trades produced, ([\d,]+) trades stored raw, ([\d,]+) trades loaded", told)
     assert all(int(count.replace(",", "")) > 0 for count in counts.groups())
+    read_until(demo, r"[^\d,][1-9]\d* quotes published", told)
     children = psutil.Process(demo.pid).children(recursive=True)
     os.kill(recorded_pid(folder, "minio"), signal.SIGKILL)
     read_until(demo, r"FAILED: raw zone \(MinIO\): minio ended with exit code -9", told)

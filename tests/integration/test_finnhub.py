@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.finnhub_double import FinnhubDouble, Print
 from volwatch.analytics.bars import GAP_CONDITION
 from volwatch.errors import Misconfigured
+from volwatch.local.finnhub_double import FinnhubDouble, Print
 from volwatch.producer.feed import Feed
 from volwatch.producer.finnhub_source import FinnhubSource
 from volwatch.producer.source import Rejected
@@ -205,7 +205,7 @@ def test_a_stall_is_noticed_and_left(double: FinnhubDouble, logs: list[EventDict
 def test_pings_alone_keep_a_connection(double: FinnhubDouble, logs: list[EventDict]) -> None:
     with client(double, fast=True) as reader:  # two minutes are 0.6 s, a ping comes each 0.2 s
         double.wait_for(lambda it: it.subscribed == [list(SYMBOLS)])
-        time.sleep(1.5)
+        double.wait_for(lambda it: it.pings >= 8)
         reader.read_until(2)
     assert (len(double.handshakes), seen(reader.trades)) == (1, GAPS)
 

@@ -15,17 +15,19 @@ from threading import Thread
 import pytest
 from pydantic import SecretStr
 
-from tests.finnhub_double import FinnhubDouble
 from tests.integration.worlds import World, end_mark, print_of
 from tests.oracle import DATA
 from volwatch.finnhub import members
-from volwatch.pipeline.command import run_minute
+from volwatch.local.finnhub_double import FinnhubDouble
+from volwatch.local.ports import free_port
+from volwatch.pipeline.command import run_minute, run_quotes
 from volwatch.producer.feed import Arrived, Feed, Item
 from volwatch.producer.finnhub_source import FinnhubSource
 from volwatch.producer.publisher import Publisher, connect
 from volwatch.producer.websocket import finnhub_connection
 from volwatch.runtime import Stop
 from volwatch.settings import KafkaSettings, RawzoneSettings, WarehouseSettings, load, load_one
+from volwatch.topics import offsets
 
 TOKEN = "s3cret-t0ken"
 EXPECTED = json.loads((DATA / "dirty_trades_expected.json").read_text("utf-8"))
@@ -173,12 +175,24 @@ def producer(
         process.wait()
 
 
+def wait_until_sent(trades: int, rejects: int) -> None:
+    kafka = load_one(KafkaSettings)
+    quarantine = kafka.model_copy(update={"topic": kafka.quarantine_topic})
+    deadline = time.monotonic() + 30
+    while (there := tuple(sum(end for _, end in offsets(each).values()) for each in (kafka, quarantine))) != (
+        trades,
+        rejects,
+    ):
+        assert time.monotonic() < deadline, there
+        time.sleep(0.1)
+
+
 def test_the_producer_listens_until_it_is_told_to_stop_and_never_tells_the_token(environment: dict[str, str]) -> None:
     with FinnhubDouble(TOKEN) as double, producer(environment, double.url, TOKEN) as process:
         double.wait_for(lambda it: it.subscribed == [["AAPL", "MSFT"]])
         double.trade({"s": "AAPL", "p": 101.25, "t": time.time_ns() // 1_000_000, "v": 3})
         double.send("rubbish")
-        time.sleep(1.0)
+        wait_until_sent(trades=3, rejects=1)
         process.terminate()
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -201,3 +215,30 @@ def test_more_symbols_than_finnhub_gives_are_told_before_it_is_asked(environment
         output, _ = process.communicate(timeout=60)
     assert (process.returncode, double.handshakes) == (2, [])
     assert "VOLWATCH_FINNHUB_SYMBOLS: 51, and 50 is the most: leave out e.g. S50" in output
+
+
+@contextmanager
+def simulated_finnhub(environment: dict[str, str], port: int) -> Iterator[None]:
+    command = [sys.executable, "-m", "volwatch.cli", "local", "finnhub", "--symbols", "AAPL,MSFT", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+
+
+def test_the_market_of_the_double_is_one_of_trades_and_of_quotes(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port(random.Random())
+    monkeypatch.setenv("VOLWATCH_FINNHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("VOLWATCH_FINNHUB_SYMBOLS", "AAPL,MSFT")
+    monkeypatch.setenv("VOLWATCH_FINNHUB_REST_URL", f"http://127.0.0.1:{port}/api/v1")
+    kafka = load_one(KafkaSettings)
+    with simulated_finnhub(environment, port), producer(environment, f"ws://127.0.0.1:{port}", TOKEN):
+        deadline = time.monotonic() + 60
+        while sum(end for _, end in offsets(kafka).values()) < 50:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert run_quotes().published == 2

@@ -8,17 +8,20 @@ import pytest
 from confluent_kafka import Producer
 from minio import Minio
 
-from tests.integration.worlds import APPLICATION_NAME, World, end_mark, own_world, simulated
+from tests.integration.worlds import APPLICATION_NAME, START_MS, World, end_mark, own_world, simulated
 from volwatch.local.stack import Stack
 from volwatch.pipeline import maintenance
 from volwatch.pipeline.command import run_maintenance, run_minute
 from volwatch.rawzone.keys import ObjectKey
+from volwatch.rawzone.store import ObjectInfo, Rawzone
 from volwatch.reconcile import Range, Reconciliation
 from volwatch.settings import KafkaSettings, PipelineSettings, RawzoneSettings, WarehouseSettings, load
 from volwatch.trade import Trade, encode
+from volwatch.warehouse import reconciliation
 from volwatch.warehouse.connection import connect
 
 NOW = datetime(2026, 1, 5, 17, tzinfo=UTC)
+HOUR_MS = 3_600_000
 SOME_PARTITIONS = """
 SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1
 """
@@ -116,6 +119,72 @@ def test_an_object_stored_behind_the_loaders_back_is_named(world: World) -> None
     assert world.run().rows_loaded == 0
     [found] = maintain(world, kafka={0: (0, len(trades))}).reconciliations
     assert (found.missing_raw, found.unloaded, found.difference) == (0, 100, 100)
+
+
+def count(world: World, kafka_end: int, since: datetime) -> Reconciliation:
+    with closing(connect(world.warehouse, application_name=APPLICATION_NAME)) as connection:
+        [found] = reconciliation.count(connection, world.rawzone, {0: (0, kafka_end)}, NOW, since)
+    return found
+
+
+@pytest.fixture
+def of_two_hours(world: World) -> World:
+    """Three objects of a hundred rows under the hour of 15:00, and three under that of 16:00."""
+    trades = simulated(minutes=20)[:600]
+    for number in range(6):
+        later = START_MS + (HOUR_MS if number >= 3 else 0)
+        world.put(0, number * 100, trades[number * 100 : number * 100 + 100], kafka_time_ms=later)
+    return world
+
+
+SINCE = datetime(2026, 1, 5, 16, 20, tzinfo=UTC)
+FOUR_PM = SINCE.replace(minute=0)
+
+
+def test_a_count_from_an_hour_on_counts_that_hours_objects(of_two_hours: World) -> None:
+    of_two_hours.run()
+    assert count(of_two_hours, 600, SINCE) == Reconciliation(NOW, 0, 0, 600, 300, 300, 0, 0, 0, FOUR_PM)
+    assert count(of_two_hours, 600, FOUR_PM - timedelta(hours=1)).raw_rows == 600
+    assert count(of_two_hours, 600, FOUR_PM + timedelta(hours=1)).raw_rows == 0
+
+
+def test_a_count_from_an_hour_on_lists_no_object_of_before(of_two_hours: World) -> None:
+    world = of_two_hours
+    world.run()
+    listed: list[ObjectKey] = []
+
+    class Listed(Rawzone):
+        def list_all(self, start_after: ObjectKey | None = None) -> Iterator[ObjectInfo]:
+            for info in world.rawzone.list_all(start_after):
+                listed.append(info.key)
+                yield info
+
+    with closing(connect(world.warehouse, application_name=APPLICATION_NAME)) as connection:
+        reconciliation.count(connection, Listed.connect(world.rawzone_settings), {}, NOW, SINCE)
+    assert [(key.hour, key.first_offset) for key in listed] == [(FOUR_PM, offset) for offset in (300, 400, 500)]
+
+
+def test_what_is_amiss_within_the_hours_is_found_and_what_was_before_is_not(of_two_hours: World) -> None:
+    world = of_two_hours
+    for lost in (100, 300):  # one of the hour before, and the first of the hour
+        remove(world, key_at(world, lost))
+    world.rawzone.put(key_at(world, 400), b"no gzip")
+    world.run()
+    found = count(world, 600, SINCE)
+    assert (found.missing_raw, found.unloaded, found.difference) == (100, 100, 200)
+    assert (found.raw_rows, found.loaded_rows) == (200, 100)
+    [whole] = maintain(world, kafka={0: (0, 600)}).reconciliations
+    assert (whole.missing_raw, whole.unloaded) == (200, 100)
+
+
+def test_an_object_of_the_hour_before_that_reaches_into_it_is_no_loss(world: World) -> None:
+    """A consumer stores what it held when the hour ended; another begins again where the first last committed."""
+    trades = simulated(minutes=20)[:300]
+    world.put(0, 0, trades[:200], kafka_time_ms=START_MS)
+    world.put(0, 150, trades[150:180], kafka_time_ms=START_MS + HOUR_MS)
+    world.put(0, 200, trades[200:], kafka_time_ms=START_MS + HOUR_MS)
+    world.run()
+    assert count(world, 300, SINCE) == Reconciliation(NOW, 0, 0, 300, 100, 100, 0, 0, 0, FOUR_PM)
 
 
 def key_at(world: World, offset: int) -> ObjectKey:

@@ -171,9 +171,9 @@ def test_reconcile_tells_what_is_lost_and_stores_it_unless_told_not_to(
     world.run()
     world.run()
     lost = volwatch("reconcile")
-    assert (lost.returncode, lost.stdout.splitlines()[1].endswith(",10,0,10")) == (1, True), lost.stdout
+    assert (lost.returncode, lost.stdout.splitlines()[1].endswith(",10,0,10,")) == (1, True), lost.stdout
     assert world.select("SELECT kafka_partition, missing_raw FROM reconciliations WHERE missing_raw > 0") == [(0, 10)]
-    beside = volwatch("reconcile", "--no-store", "--since", "2020-01-01T00:00Z")
+    beside = volwatch("reconcile", "--no-store", "--history", "2020-01-01T00:00Z")
     rows = [line.split(",", 1) for line in beside.stdout.splitlines()[1:]]
     half = len(rows) // 2
     assert [told for _, told in rows[:half]] == [told for _, told in rows[half:]]

@@ -53,6 +53,28 @@ def test_differences_equal_those_of_sets(stored: list[Range], ledger: list[Range
     assert counted.difference == len(missing) + len(unloaded)
 
 
+@given(stored=RANGES, ledger=RANGES, next_offset=st.integers(0, 50), start=st.integers(0, 50))
+def test_from_a_start_on_nothing_before_it_is_told(
+    stored: list[Range], ledger: list[Range], next_offset: int, start: int
+) -> None:
+    hour = NOW.replace(hour=14)
+    counted = reconcile(3, Hop((0, 60), stored, ledger, next_offset, 7, 2, start), NOW, hour)
+    passed = set(range(start, next_offset))
+    held = {offset for offset in offsets(stored) if offset >= start}
+    missing, unloaded = passed - held - offsets(ledger), (passed & held) - offsets(ledger)
+    assert counted == Reconciliation(NOW, 3, 0, 60, len(held), 7, 2, len(missing), len(unloaded), hour)
+
+
+@given(stored=RANGES, ledger=RANGES, next_offset=st.integers(0, 50), start=st.integers(0, 50), seen=RANGES)
+def test_the_difference_from_a_start_on_needs_no_object_of_before(
+    stored: list[Range], ledger: list[Range], next_offset: int, start: int, seen: list[Range]
+) -> None:
+    """Which objects are listed tells missing and unloaded apart, and no more."""
+    whole = reconcile(3, Hop((0, 60), stored, ledger, next_offset, 7, 2, start), NOW)
+    bounded = reconcile(3, Hop((0, 60), seen, ledger, next_offset, 7, 2, start), NOW)
+    assert bounded.difference == whole.difference
+
+
 def test_all_that_was_stored_and_loaded_leaves_no_difference() -> None:
     """Offsets 100 to 299 are stored behind the position: they are the next run's, no difference."""
     hop = Hop((0, 320), [(0, 49), (50, 99), (100, 299)], [(0, 99)], 100, 98, 2)

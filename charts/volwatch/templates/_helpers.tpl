@@ -24,7 +24,7 @@ app.kubernetes.io/part-of: volwatch
 
 {{/*
 VOLWATCH_* without secrets, as a map: where a server is and how it is spoken to, or how the minute path works. Takes
-root and group (kafka, rawzone, warehouse, pipeline). One home for pods of ours and for Airflow's workers.
+root and group (kafka, rawzone, warehouse, finnhub, pipeline). One home for pods of ours and for Airflow's workers.
 */}}
 {{- define "volwatch.settings" -}}
 {{- $values := .root.Values -}}
@@ -58,6 +58,11 @@ VOLWATCH_RAWZONE_BUCKET: {{ $values.rawzone.bucket | quote }}
 VOLWATCH_WAREHOUSE_HOST: {{ $host | quote }}
 VOLWATCH_WAREHOUSE_PORT: {{ ternary $external.port 5432 (eq $values.warehouse.mode "external") | quote }}
 VOLWATCH_WAREHOUSE_SSLMODE: {{ ternary $external.sslmode "prefer" (eq $values.warehouse.mode "external") | quote }}
+{{- else if eq .group "finnhub" }}
+{{- $finnhub := $values.producer.finnhub }}
+VOLWATCH_FINNHUB_URL: {{ $finnhub.url | quote }}
+VOLWATCH_FINNHUB_REST_URL: {{ $finnhub.restUrl | quote }}
+VOLWATCH_FINNHUB_SYMBOLS: {{ join "," $finnhub.symbols | quote }}
 {{- else }}
 VOLWATCH_PIPELINE_ALERT_ENTER: {{ $values.pipeline.alertEnter | quote }}
 VOLWATCH_PIPELINE_RISK_FREE_RATE: {{ $values.pipeline.riskFreeRate | quote }}
@@ -68,7 +73,7 @@ VOLWATCH_PIPELINE_VOLATILITY_RETENTION_DAYS: {{ int $values.pipeline.volatilityR
 
 {{/*
 The environment of a program: the settings of its groups, and the secrets of its roles. Takes root and servers (a map of
-group to role; `root` and `admin` are the administrators of raw zone and warehouse, `pipeline` has no secret).
+group to role; `root` and `admin` are the administrators of raw zone and warehouse, finnhub and pipeline have no role).
 */}}
 {{- define "volwatch.env" -}}
 {{- $root := .root -}}
@@ -93,12 +98,15 @@ group to role; `root` and `admin` are the administrators of raw zone and warehou
 {{- $admin := ternary $values.warehouse.external.adminUser "postgres" (eq $values.warehouse.mode "external") }}
 - {name: VOLWATCH_WAREHOUSE_USER, value: {{ ternary $admin (printf "volwatch_%s" $role) (eq $role "admin") }}}
 - {name: VOLWATCH_WAREHOUSE_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $values.warehouse.existingSecret | default "volwatch-warehouse" }}, key: {{ $role }}-password}}}
+{{- else if eq $server "finnhub" }}
+- {name: VOLWATCH_FINNHUB_TOKEN, valueFrom: {secretKeyRef: {name: {{ $values.producer.finnhub.existingSecret }}, key: token}}}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-A pod that runs `volwatch`: restricted, without a token, its root read-only, after waiting for what it needs. Takes
+A pod that runs `volwatch`: restricted, its root read-only, without a token unless it has an account of its own, after
+waiting for what it needs. Takes
   root, image   as volwatch.image's root and target
   args          the command, as a list
   servers       as volwatch.env
@@ -107,6 +115,8 @@ A pod that runs `volwatch`: restricted, without a token, its root read-only, aft
   env           further environment, as a list
   ports         named container ports, as a map; the probes ask the port `metrics`
   drain         seconds that it goes on serving after it was asked to stop
+  account       its ServiceAccount, by whose token it may speak to the cluster's API
+  spread        the stage whose pods should not share a node
   resources, grace, restart
 */}}
 {{- define "volwatch.pod" -}}
@@ -115,8 +125,19 @@ A pod that runs `volwatch`: restricted, without a token, its root read-only, aft
 {{- $ca := ternary (ternary "volwatch-cluster-ca-cert" "" $kafka.tls) $kafka.external.caSecret (eq $kafka.mode "strimzi") -}}
 {{- $env := include "volwatch.env" (dict "root" $root "servers" .servers) -}}
 {{- $image := include "volwatch.image" (dict "root" $root "target" .image) -}}
+{{- with .account }}
+serviceAccountName: {{ . }}
+{{- end }}
 automountServiceAccountToken: false
 enableServiceLinks: false
+{{- with .spread }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "volwatch.selectorLabels" (dict "root" $root "component" .) | nindent 8 }}
+{{- end }}
 {{- with $root.Values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -130,7 +151,11 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- $before := list }}
 {{- with .wait }}
-{{- $before = append $before (dict "args" (concat (list "wait") .) "servers" $.servers) }}
+{{- $servers := dict }}
+{{- range . }}
+{{- $_ := set $servers . (get $.servers .) }}
+{{- end }}
+{{- $before = append $before (dict "args" (concat (list "wait") .) "servers" $servers) }}
 {{- end }}
 {{- with .before }}
 {{- $before = append $before . }}
@@ -184,8 +209,20 @@ containers:
       {{- if $ca }}
       - {name: kafka-ca, mountPath: /etc/volwatch/kafka, readOnly: true}
       {{- end }}
+      {{- if .account }}
+      - {name: account, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+      {{- end }}
 volumes:
   - {name: tmp, emptyDir: {}}
+  {{- if .account }}
+  # Not mounted by Kubernetes itself, which would give it to every container of the pod.
+  - name: account
+    projected:
+      sources:
+        - serviceAccountToken: {path: token, expirationSeconds: 3600}
+        - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+        - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+  {{- end }}
   {{- if $ca }}
   - {name: kafka-ca, secret: {secretName: {{ $ca }}}}
   {{- end }}
@@ -211,7 +248,7 @@ spec:
 
 {{/*
 What a stage may reach, as the rules of a NetworkPolicy: names, and the servers it speaks to. Takes root and servers
-(a list). An external server's address is not known to a policy: its port is.
+(a list; `api` is the cluster's own). Of a server that is no pod a policy does not know the address: it knows the port.
 */}}
 {{- define "volwatch.egress" -}}
 {{- $values := .root.Values -}}
@@ -230,6 +267,21 @@ What a stage may reach, as the rules of a NetworkPolicy: names, and the servers 
   ports: [{port: 9000}]
 {{- else if eq . "rawzone" }}
 - ports: [{port: {{ regexFind ":[0-9]+$" $values.rawzone.external.endpoint | trimPrefix ":" | default (ternary 443 80 $values.rawzone.external.secure) }}}]
+{{- else if eq . "api" }}
+- ports:
+    {{- range $values.networkPolicy.apiPorts }}
+    - {port: {{ int . }}}
+    {{- end }}
+{{- else if eq . "finnhub" }}
+{{- $ports := list }}
+{{- range $url := list $values.producer.finnhub.url $values.producer.finnhub.restUrl }}
+{{- $address := urlParse $url }}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (ternary "443" "80" (has $address.scheme (list "wss" "https")))) }}
+{{- end }}
+- ports:
+    {{- range uniq $ports }}
+    - {port: {{ . }}}
+    {{- end }}
 {{- else if eq $values.warehouse.mode "internal" }}
 - to: [{podSelector: {matchLabels: {app.kubernetes.io/component: warehouse}}}]
   ports: [{port: 5432}]

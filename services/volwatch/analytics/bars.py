@@ -226,10 +226,10 @@ def merge(table: BarTable, rows: BarTable) -> BarTable:
         return held
 
     def summed(name: str) -> npt.NDArray[np.generic]:
-        # add.at adds in order of arrival, onto what the bar already has: reduceat would add pairwise.
-        total = np.zeros(len(keys), every[name].dtype)
-        np.add.at(total, slot, every[name])
-        return total
+        if not every[name].any():  # as revisions mostly are
+            return np.zeros(len(keys), every[name].dtype)
+        # bincount adds in order of arrival, onto what the bar already has: reduceat would add pairwise.
+        return np.bincount(slot, every[name], len(keys)).astype(every[name].dtype, copy=False)
 
     first_time, last_time = extreme(np.minimum, "first_time"), extreme(np.maximum, "last_time")
     first, last = np.full(len(keys), len(slot)), np.zeros(len(keys), np.int64)

@@ -27,7 +27,7 @@ from volwatch.analytics.results import (
     Volatility,
 )
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
-from volwatch.analytics.trades import Bool, Int64, Trades
+from volwatch.analytics.trades import Bool, Int64, Trades, by_appearance
 
 
 class Engine:
@@ -95,8 +95,7 @@ class Engine:
     def _series_of(self, trades: Trades) -> tuple[Int64, tuple[str, ...]]:
         """Return each trade's series in the state, with room made for new ones, and the sources of them all."""
         known = {series: index for index, series in enumerate(self.state.series)}
-        codes, first_row = np.unique(trades.code, return_index=True)
-        occurring = [trades.series[code] for code in codes[np.argsort(first_row)]]
+        occurring = [trades.series[code] for code in by_appearance(trades.code, len(trades.series))]
         fresh = [series for series in occurring if series not in known]
         add_series(self.state, fresh, [self.config.calendar_name(*series) for series in fresh])
         minutes.make_room(self.state, self.config)
@@ -109,12 +108,13 @@ class Engine:
         watermark = np.zeros(len(trades), np.int64)
         for name in sorted(set(source)):
             of_name = np.array([held == name for held in source], np.bool_)
-            rows = np.flatnonzero(of_name[trades.code])
-            if not len(rows):
+            rows = slice(None) if of_name.all() else np.flatnonzero(of_name[trades.code])
+            received_at = trades.received_at[rows]
+            if not len(received_at):
                 continue
-            before = self.state.watermarks.get(name, 0)
-            watermark[rows] = np.maximum(np.maximum.accumulate(trades.received_at[rows]), before)
-            self.state.watermarks[name] = int(watermark[rows[-1]])
+            reached = np.maximum(np.maximum.accumulate(received_at), self.state.watermarks.get(name, 0))
+            watermark[rows] = reached
+            self.state.watermarks[name] = int(reached[-1])
         return watermark
 
     def _accept(self, trades: Trades, series: Int64, watermark: Int64, reached: Int64) -> Rejected:
@@ -165,22 +165,24 @@ class Engine:
         priced = table.trades > 0
         final, unpriced = table.take(closed & priced), table.take(closed & ~priced)
         if not len(final):
-            return self._nothing[0], unpriced
+            return self._no_minutes, unpriced
         return minutes.advance(self.state, final, self.config, np.ones(len(final), np.bool_), final=True), unpriced
 
     def _advance_days(self, final: Advanced, reached: Int64) -> tuple[Bars, Volatility]:
         days.collect(self.state, final.bars, final.session)
         closed = days.take_closed(self.state, self.config, reached)
-        return days.advance(self.state, closed, self.config) if len(closed) else self._nothing[1]
+        return days.advance(self.state, closed, self.config) if len(closed) else self._no_days
 
     @cached_property
-    def _nothing(self) -> tuple[Advanced, tuple[Bars, Volatility]]:
+    def _no_minutes(self) -> Advanced:
         """What comes of no bars. Most calls bring none that is final, and to find that out anew costs milliseconds."""
-        config, none = self.config, bar_rules.empty_table()
-        state = Engine(config).state
-        return minutes.advance(state, none, config, np.empty(0, np.bool_), final=True), days.advance(
-            state, none, config
-        )
+        state, none = Engine(self.config).state, bar_rules.empty_table()
+        return minutes.advance(state, none, self.config, np.empty(0, np.bool_), final=True)
+
+    @cached_property
+    def _no_days(self) -> tuple[Bars, Volatility]:
+        """The same of days."""
+        return days.advance(Engine(self.config).state, bar_rules.empty_table(), self.config)
 
     def _preview(self, reached: Int64) -> tuple[Advanced, Bool]:
         """Evaluate the bars that may still change; return that, and which of them are shown (provisional)."""

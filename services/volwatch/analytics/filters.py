@@ -132,23 +132,29 @@ def sift(
         Watermark of each series after these trades.
     """
     held = len(prints.held)
-    every = concatenate([prints.held, trades]) if held else trades
-    place = np.concatenate([prints.series, series])
+    every, place, known = trades, series, watermark
+    if held:  # copies of all columns, and nearly always for nothing
+        every = concatenate([prints.held, trades])
+        place = np.concatenate([prints.series, series])
+        known = np.concatenate([np.zeros(held, np.int64), watermark])
     decided_by = np.concatenate([np.full(held, -1), np.arange(held, held + len(trades))])
     is_outlier = np.zeros(len(every), np.bool_)
     _judge(prints, every.price, place, held + np.flatnonzero(enters), decided_by, is_outlier)
-    known = np.concatenate([np.zeros(held, np.int64), watermark])
-    moment = np.where(decided_by < 0, reached[place], known[decided_by])
-    return _settle(prints, Sifted(every, place, moment, *_NOTHING), decided_by, is_outlier, lateness_ms)
+    waited = np.flatnonzero(decided_by != np.arange(len(every)))
+    decider = decided_by[waited]
+    moment = known.copy()
+    moment[waited] = np.where(decider < 0, reached[place[waited]], known[decider])
+    return _settle(prints, Sifted(every, place, moment, *_NOTHING), decided_by, waited, is_outlier, lateness_ms)
 
 
 _NOTHING = (np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.int64))
 
 
-def _settle(prints: Prints, sifted: Sifted, decided_by: Int64, is_outlier: Bool, lateness_ms: int) -> Sifted:
+def _settle(
+    prints: Prints, sifted: Sifted, decided_by: Int64, waited: Rows, is_outlier: Bool, lateness_ms: int
+) -> Sifted:
     """Let lateness have its say on the prints that had to wait, and keep those that still do."""
     every, count = sifted.trades, len(prints.held)
-    waited = np.flatnonzero(decided_by != np.arange(len(every)))
     start = every.event_time[waited] - every.event_time[waited] % MINUTE_MS
     was_final = start + MINUTE_MS + lateness_ms <= sifted.watermark[waited]
     told = np.zeros(len(every), np.bool_)

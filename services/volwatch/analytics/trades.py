@@ -57,6 +57,8 @@ class Trades:
 
     def take(self, rows: npt.NDArray[np.intp] | slice) -> "Trades":
         """Return some rows, in their order."""
+        if not isinstance(rows, slice) and _are_consecutive(rows, len(self)):
+            rows = slice(int(rows[0]), int(rows[-1]) + 1)
         return Trades(
             series=self.series,
             code=self.code[rows],
@@ -76,9 +78,21 @@ class Trades:
         return replace(self, series=series, code=code, conditions=conditions, condition_code=condition_code)
 
 
+def _are_consecutive(rows: npt.NDArray[np.intp], count: int) -> bool:
+    """Return whether rows are one run of at least half of all: then a view is worth it, and keeps little else alive."""
+    return 2 * len(rows) >= count > 0 and bool((rows == np.arange(rows[0], rows[0] + len(rows))).all())
+
+
+def by_appearance(codes: Int32, count: int) -> npt.NDArray[np.intp]:
+    """Return those of so many codes that occur, by their first row."""
+    first_row = np.full(count, len(codes))
+    first_row[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of a code's rows the last to be set stays
+    occurring = np.flatnonzero(first_row < len(codes))
+    return occurring[np.argsort(first_row[occurring])]
+
+
 def _occurring(vocabulary: tuple[_T, ...], codes: Int32) -> tuple[tuple[_T, ...], Int32]:
-    occurring, first_row = np.unique(codes, return_index=True)
-    occurring = occurring[np.argsort(first_row)]
+    occurring = by_appearance(codes, len(vocabulary))
     place = np.zeros(len(vocabulary), np.int32)
     place[occurring] = np.arange(len(occurring))
     return tuple(vocabulary[code] for code in occurring), place[codes]

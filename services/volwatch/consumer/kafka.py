@@ -1,6 +1,6 @@
 """The consumer's side of Kafka: what is read, what is committed, and what the group takes away."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -30,6 +30,16 @@ _PASSING = {
     KafkaError.NOT_COORDINATOR,
 }
 
+FETCHING = {
+    # What the client reads ahead, beside what the loop holds; an answer of a broker may exceed it.
+    "queued.max.messages.kbytes": 32_768,
+    # Once it has read so far ahead, it asks for more after this pause. Its default, a second, is longer than the loop
+    # takes for what was read ahead, so that the pause became the limit. An idle topic costs no more by it: there the
+    # broker keeps a question for half a second until it has something to answer.
+    "fetch.queue.backoff.ms": 20,
+}
+"""How the client reads ahead."""
+
 Taken = Callable[[list[int]], None]
 """Told which partitions the group takes away."""
 
@@ -39,8 +49,8 @@ class Run:
     """Consecutive records of one partition, never empty."""
 
     partition: int
-    offsets: list[int]
-    values: list[bytes | None]
+    offsets: Sequence[int]
+    values: Sequence[bytes | None]
     first_timestamp_ms: int
 
 
@@ -64,7 +74,7 @@ class Subscription:
             "partition.assignment.strategy": "cooperative-sticky",
             # A killed member's partitions stand still for so long; beats are sent beside the loop, so that it suffices.
             "session.timeout.ms": 10_000,
-            "queued.max.messages.kbytes": 32_768,
+            **FETCHING,
             "error_cb": _log_error,
         }
         return cls(Consumer(config), settings.topic)
@@ -89,10 +99,11 @@ class Subscription:
             When Kafka tells of a fault that does not pass by itself.
         """
         messages = self._client.consume(most_records, timeout_seconds)
-        errors = [error for message in messages if (error := message.error()) is not None]
-        for error in errors:
-            _judge(error)
-        good = [message for message in messages if message.error() is None] if errors else messages
+        good = messages
+        if any(map(Message.error, messages)):
+            for error in filter(None, map(Message.error, messages)):
+                _judge(error)
+            good = [message for message in messages if message.error() is None]
         return [_run(partition, list(run)) for partition, run in groupby(good, Message.partition)]
 
     def commit(self, positions: Mapping[int, int]) -> None:
@@ -120,13 +131,20 @@ class Subscription:
 
 
 def _run(partition: int | None, messages: list[Message]) -> Run:
-    # By map: this runs for each record, and a call from C is half the price of one from Python.
     return Run(
-        partition=partition,  # type: ignore[arg-type]  # None on messages not yet sent only; so is the offset
-        offsets=list(map(Message.offset, messages)),  # type: ignore[arg-type]
-        values=list(map(Message.value, messages)),
+        partition=partition,  # type: ignore[arg-type]  # None on messages not yet sent only; so are the offsets
+        offsets=_offsets(messages),
+        values=list(map(Message.value, messages)),  # by map: for each record a call from C, not one from Python
         first_timestamp_ms=messages[0].timestamp()[1],
     )
+
+
+def _offsets(messages: list[Message]) -> Sequence[int]:
+    first: int = messages[0].offset()  # type: ignore[assignment]
+    last: int = messages[-1].offset()  # type: ignore[assignment]
+    if last - first + 1 == len(messages):  # they ascend, so none is left out
+        return range(first, last + 1)
+    return [message.offset() for message in messages]  # type: ignore[misc]
 
 
 def _judge(error: KafkaError) -> None:

@@ -1,7 +1,7 @@
 """The consumer's loop: read, hold, store, and only then commit.
 
 Each round is one call of ``run_once``. Storing goes on beside it (``storing.py``); when the store is slow or away, the
-records held reach their bound, the partitions are paused, and the rounds go on so that the group keeps this member.
+rows held reach their bound, the partitions are paused, and the rounds go on so that the group keeps this member.
 """
 
 import time
@@ -60,7 +60,7 @@ class Loop:
     Parameters
     ----------
     most_held_bytes : int
-        Bound of the records held, waiting or on their way to the store; one round may exceed it by what it reads.
+        Bound of the rows held, waiting or on their way to the store; one round may exceed it by what it reads.
     backoff : Backoff
         When a failed commit is tried again.
     clock : callable
@@ -177,9 +177,9 @@ class Loop:
     def _flush(self, partitions: Iterable[int], due: str) -> None:
         for partition in partitions:
             batch = self._batches.get(partition)
-            records = batch.take() if batch else None
-            if records is not None:
-                self._storing.submit(records, due)
+            rows = batch.take() if batch else None
+            if rows is not None:
+                self._storing.submit(rows, due)
 
     def _drain(self) -> None:
         while not self._storing.idle:
@@ -222,6 +222,7 @@ class Loop:
             lag_seconds = round(self._now() - stored.newest_event_time / 1000, 3)
             metrics.consumer_objects_total.labels(stored.due).inc()
             metrics.consumer_event_lag_seconds.set(lag_seconds)
+            metrics.rawzone_newest_event_timestamp_seconds.set(stored.newest_event_time / 1000)
         _log.info(
             "object_stored" if stored.rows else "records_rejected",
             object=str(stored.key),

@@ -1,6 +1,7 @@
 """``volwatch consumer``: trades from Kafka to the raw zone."""
 
 import argparse
+import gc
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +19,7 @@ from volwatch.settings import ConsumerSettings, KafkaSettings, RawzoneSettings, 
 
 _log = structlog.get_logger()
 
-# One object is being written, one put and one filled at a time; a fourth evens out their pace.
+# One object is being put and others are being filled; the rest evens out their pace.
 _OBJECTS_HELD = 4
 
 _DESCRIPTION = """\
@@ -57,10 +58,12 @@ def run(_args: argparse.Namespace) -> int:
     backoff = Backoff(settings.store_attempts, random.random)
     store = Rawzone.connect(rawzone)
     backoff.retry(store.ensure_bucket, stop.wait, lambda error: _log.warning("store_failed", error=str(error)))
-    with ThreadPoolExecutor(1, "encode") as encoder, ThreadPoolExecutor(1, "put") as putter:
+    # What is there by now stays. Messages come by the thousand and set the collector off, which need not look at it.
+    gc.freeze()
+    with ThreadPoolExecutor(1, "put") as putter:
         Loop(
             Subscription.connect(kafka, settings.group),
-            Storing(store, encoder, putter, backoff, stop.wait),
+            Storing(store, putter, backoff, stop.wait),
             Quarantine.connect(kafka),
             Limits(settings.flush_rows, settings.buffer_bytes // _OBJECTS_HELD, settings.flush_seconds),
             settings.buffer_bytes,

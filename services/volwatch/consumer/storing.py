@@ -1,4 +1,4 @@
-"""Records to stored objects, beside the loop: one thread writes the CSV, one puts it, both in the order of submission.
+"""Rows to stored objects, beside the loop: one thread compresses and puts them, in the order of submission.
 
 The order matters: a loader that has seen an object skips all offsets before its end, so the objects of a partition must
 appear one after the other. One putting thread keeps that; a put is tried again before the next one may start.
@@ -15,9 +15,9 @@ import structlog
 
 from volwatch import metrics
 from volwatch.consumer.backoff import Backoff
-from volwatch.consumer.batch import Records, Reject
+from volwatch.consumer.batch import Reject, Rows
 from volwatch.errors import Transient
-from volwatch.rawzone.encode import encode_object
+from volwatch.rawzone.encode import pack
 from volwatch.rawzone.keys import ObjectKey
 
 _log = structlog.get_logger()
@@ -65,8 +65,8 @@ class Storing:
     ----------
     store : ObjectStore
         Where they go.
-    encoder, putter : Executor
-        Each of one thread, or the order is lost.
+    putter : Executor
+        Of one thread, or the order is lost.
     backoff : Backoff
         When a failed put is tried again.
     pause : callable
@@ -76,13 +76,11 @@ class Storing:
     def __init__(
         self,
         store: ObjectStore,
-        encoder: Executor,
         putter: Executor,
         backoff: Backoff,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._store = store
-        self._encoder = encoder
         self._putter = putter
         self._backoff = backoff
         self._pause = pause
@@ -90,7 +88,7 @@ class Storing:
 
     @property
     def size_bytes(self) -> int:
-        """What the records on their way hold."""
+        """What the rows on their way take in memory."""
         return sum(job.size_bytes for job in self._jobs)
 
     @property
@@ -98,10 +96,9 @@ class Storing:
         """Whether nothing is on its way."""
         return not self._jobs
 
-    def submit(self, records: Records, due: str) -> None:
-        """Send records on their way, behind those submitted before."""
-        encoded = self._encoder.submit(_encode, records, due)
-        self._jobs.append(_Job(records.size_bytes, self._putter.submit(self._put, encoded)))
+    def submit(self, rows: Rows, due: str) -> None:
+        """Send rows on their way, behind those submitted before."""
+        self._jobs.append(_Job(rows.size_bytes, self._putter.submit(self._put, rows, due)))
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait for the oldest of what is on its way, but no longer than that."""
@@ -116,16 +113,17 @@ class Storing:
     def abandon(self) -> None:
         """Start nothing more of what is on its way: it was not committed, so it will be read again."""
         self._jobs.clear()
-        self._encoder.shutdown(wait=False, cancel_futures=True)
         self._putter.shutdown(wait=False, cancel_futures=True)
 
-    def _put(self, encoded: "Future[tuple[Stored, bytes]]") -> Stored:
-        stored, data = encoded.result()
-        if stored.rows:
+    def _put(self, rows: Rows, due: str) -> Stored:
+        if rows.newest_event_time is not None:
+            metrics.consumer_newest_event_timestamp_seconds.set(rows.newest_event_time / 1000)
+        data = pack(rows.parts) if rows.count else b""
+        if rows.count:
             self._backoff.retry(
-                lambda: self._put_once(stored.key, data), self._pause, lambda error: _tell_failure(stored.key, error)
+                lambda: self._put_once(rows.key, data), self._pause, lambda error: _tell_failure(rows.key, error)
             )
-        return stored
+        return Stored(rows.key, due, rows.count, rows.rejects, len(data), rows.newest_event_time)
 
     def _put_once(self, key: ObjectKey, data: bytes) -> None:
         with metrics.consumer_store_seconds.time():
@@ -135,10 +133,3 @@ class Storing:
 def _tell_failure(key: ObjectKey, error: Transient) -> None:
     metrics.consumer_store_retries_total.inc()
     _log.warning("store_failed", object=str(key), error=str(error))
-
-
-def _encode(records: Records, due: str) -> tuple[Stored, bytes]:
-    trades, rejects = records.sift()
-    data = encode_object(records.partition, trades) if trades else b""
-    newest = trades[-1][1].event_time if trades else None
-    return Stored(records.key, due, len(trades), rejects, len(data), newest), data

@@ -22,7 +22,7 @@ from volwatch.local.server import Server
 from volwatch.settings import WarehouseSettings
 
 _COMPONENTS = ("scheduler", "dag_processor")
-_LEAST_PARALLELISM = "2"
+_PARALLELISM = "3"  # one for each DAG of every minute, and one for the others
 
 
 class Airflow(Server):
@@ -101,7 +101,7 @@ class Airflow(Server):
             "CORE__DAGS_FOLDER": str(default_dags_folder()),
             "CORE__LOAD_EXAMPLES": "false",
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
-            "CORE__PARALLELISM": _LEAST_PARALLELISM,
+            "CORE__PARALLELISM": _PARALLELISM,
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "true",
             "CORE__FERNET_KEY": self._passwords.of("airflow-fernet"),
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",

@@ -1,7 +1,8 @@
 """``volwatch local demo``: the whole way on this machine, with a spike put in, and its alert awaited.
 
 The exit code is 0 only when every hop carried trades until the end and the spike's alert arrived; else it is 1, and the
-hop at fault is named.
+hop at fault is named. Quotes come from Finnhub's double, and with an account both they and the trades from Finnhub
+itself, which has no spike to put in.
 """
 
 import argparse
@@ -21,12 +22,14 @@ from rich.live import Live
 from rich.table import Table
 
 from volwatch.errors import Transient
+from volwatch.local.feeds import Feeds, choose_feeds
 from volwatch.local.hops import CARRIES, HOPS, Watch
 from volwatch.local.interrupts import interruptible
 from volwatch.local.scrape import read_metric
 from volwatch.local.service import Service
 from volwatch.local.stack import Stack
 from volwatch.producer.simulator import symbol_names
+from volwatch.warehouse import quotes
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.hops import Counts, RaisedAlert, counts, first_alert
 
@@ -44,12 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Kafka, MinIO, PostgreSQL, Airflow, the producer with a simulated market, the consumer and the dashboard are\n"
         "started. Two hours of history go through first, so that the detector is warm; then a burst of volatility is\n"
-        "injected into the first symbol and its alert awaited. Exit 0: every hop carried trades and the alert came."
+        "injected into the first symbol and its alert awaited. Exit 0: every hop carried trades and the alert came.\n\n"
+        "Quotes are fetched every minute from a double of Finnhub. With VOLWATCH_FINNHUB_TOKEN and\n"
+        "VOLWATCH_FINNHUB_SYMBOLS quotes and trades are Finnhub's own, and no spike is injected: a market that is\n"
+        "closed sends nothing."
     )
     parser.add_argument("--for", dest="seconds", type=float, help="end after so many seconds (default: on Ctrl-C)")
     parser.add_argument("--symbols", type=int, default=10, help="simulated symbols (%(default)s)")
     parser.add_argument("--rate", type=float, default=50.0, help="trades per second, all together (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same market (%(default)s)")
+    parser.add_argument(
+        "--finnhub",
+        action="store_true",
+        help="let the producer listen to the double of Finnhub; then there is no spike",
+    )
     parser.add_argument(
         "--folder", type=Path, default=Path(".volwatch/demo"), help="data and logs; an earlier demo's go (%(default)s)"
     )
@@ -58,11 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo until its time is over (0 or 1), a hop breaks (1), or Ctrl-C (0)."""
     console = Console()
+    feeds = choose_feeds(stream=args.finnhub)
     shutil.rmtree(args.folder, ignore_errors=True)
     began = time.monotonic()
-    with interruptible(), Stack(args.folder, console=console) as stack:
+    with interruptible(), Stack(args.folder, console=console, task_env=feeds.environment) as stack:
         try:
-            demo = Demo(stack, console, began, symbol_names(args.symbols)[0])
+            demo = Demo(stack, console, began, feeds, symbol_names(args.symbols)[0])
             demo.start(args)
             return demo.watch(args.seconds)
         except KeyboardInterrupt:
@@ -90,6 +102,7 @@ class Demo:
     stack: Stack
     console: Console
     began: float
+    feeds: Feeds
     spike_symbol: str
     services: dict[str, Service] = field(default_factory=dict)
     spike: _Spike | None = None
@@ -101,7 +114,10 @@ class Demo:
         self.stack.start_airflow()
         self.stack.start_servers()
         self.services["consumer"] = self.stack.start_service("consumer", env={"VOLWATCH_CONSUMER_FLUSH_SECONDS": "3"})
-        self.services["producer"] = self.stack.start_service("producer", *_producer_options(args, self.stack.folder))
+        if self.feeds.double_port is not None:
+            options = _double_options(args, self.feeds.double_port)
+            self.services["finnhub"] = self.stack.start_service("local", "finnhub", *options, name="finnhub")
+        self.services["producer"] = self._start_producer(args)
         self.services["dashboard"] = self.stack.start_service("dashboard")
         for service in self.services.values():
             service.wait_ready()
@@ -111,9 +127,16 @@ class Demo:
         self._tell(f"everything is up after {time.monotonic() - self.began:.0f} s")
         self._tell(f"airflow: {self.stack.airflow_url}")
 
+    def _start_producer(self, args: argparse.Namespace) -> Service:
+        if self.feeds.stream:
+            options, env = ["--source", "finnhub"], self.feeds.environment
+        else:
+            options, env = _producer_options(args, self.stack.folder), {}
+        return self.stack.start_service("producer", *options, env={**env, **self.stack.own_lease})
+
     def watch(self, seconds: float | None) -> int:
         """Look at every hop until the time is over; return the exit code."""
-        watch = Watch(time.monotonic())
+        watch = Watch(time.monotonic(), may_rest=self.feeds.double_port is None)
         end = time.monotonic() + (seconds if seconds is not None else float("inf"))
         fault = None
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
@@ -123,7 +146,8 @@ class Demo:
                 time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
         fault = fault or self._verdict(watch)
         self.console.print(self._table(watch), soft_wrap=True)
-        self._tell(self._told_spike())
+        if not self.feeds.stream:
+            self._tell(self._told_spike())
         if fault is not None:
             self.console.print(f"FAILED: {fault}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         return 0 if fault is None else 1
@@ -156,13 +180,18 @@ class Demo:
         try:
             settings = self.stack.warehouse_settings("dashboard")
             with closing(connect(settings, application_name="volwatch-demo")) as found, found.cursor() as cursor:
-                self.counted = counts(cursor)
+                self.counted, published = counts(cursor), quotes.published(cursor)
                 if self.spike is not None and self.spike.alert is None:
                     self._seek_alert(cursor, self.spike)
         except (Transient, psycopg2.Error):
             return {}
         rows = self.counted
-        return {"trades loaded": rows.loaded, "bars": rows.bars, "volatility rows": rows.volatility}
+        return {
+            "trades loaded": rows.loaded,
+            "bars": rows.bars,
+            "volatility rows": rows.volatility,
+            "quotes published": published,
+        }
 
     def _seek_alert(self, cursor: Cursor, spike: _Spike) -> None:
         minute = spike.injected_at.replace(second=0, microsecond=0)
@@ -172,7 +201,7 @@ class Demo:
 
     def _inject(self) -> None:
         """Put the spike in once the history is sent and trades are live."""
-        if self.spike is not None:
+        if self.spike is not None or self.feeds.stream:
             return
         lag = read_metric(self.services["producer"].url, "volwatch_producer_event_lag_seconds")
         if lag is not None and lag < _CAUGHT_UP_SECONDS:
@@ -185,9 +214,9 @@ class Demo:
         empty = watch.empty()
         if empty is not None:
             return f"{empty.server}: no {empty.name}"
-        if self.spike is None:
+        if not self.feeds.stream and self.spike is None:
             return "producer: its market did not become live"
-        if self.spike.alert is None:
+        if self.spike is not None and self.spike.alert is None:
             return "detector: the injected burst raised no alert"
         return None if self.services["dashboard"].probe() else "dashboard: it does not answer"
 
@@ -215,6 +244,8 @@ class Demo:
         return table
 
     def _told_delay(self) -> str:
+        if self.feeds.stream:
+            return "no spike is injected"
         delay = self.spike.delay_seconds if self.spike is not None else None
         return "spike not found yet" if delay is None else f"spike after {delay:.0f} s"
 
@@ -232,6 +263,10 @@ class Demo:
 
     def _tell(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _double_options(args: argparse.Namespace, port: int) -> list[str]:
+    return ["--port", str(port), "--rate", str(args.rate), "--seed", str(args.seed)]
 
 
 def _producer_options(args: argparse.Namespace, folder: Path) -> list[str]:

@@ -24,6 +24,8 @@ from volwatch.local.interrupts import interruptible
 POM = Path(__file__).with_name("pom.xml")
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # release tags of this module are no module versions
 MINIO_MODULE = f"github.com/minio/minio@{MINIO_VERSION}"
+VERSITYGW_VERSION = "v1.8.0"
+VERSITYGW_MODULE = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW_VERSION}"
 
 Report = Callable[[str], None]
 
@@ -59,8 +61,17 @@ def kafka() -> Artefact:
 
 def minio() -> Artefact:
     """Return the MinIO server, built from source: its public images and binaries are gone."""
-    command = ["go", "install", "-trimpath", "-ldflags", "-s -w", MINIO_MODULE]
-    return Artefact(f"minio-{MINIO_VERSION}", ("go",), lambda _folder: command, "GOBIN")
+    return _go_program(f"minio-{MINIO_VERSION}", MINIO_MODULE)
+
+
+def versitygw() -> Artefact:
+    """Return the Versity S3 gateway, built from source: the second store on which tests show the raw zone."""
+    return _go_program(f"versitygw-{VERSITYGW_VERSION}", VERSITYGW_MODULE)
+
+
+def _go_program(name: str, module: str) -> Artefact:
+    command = ["go", "install", "-trimpath", "-ldflags", "-s -w", module]
+    return Artefact(name, ("go",), lambda _folder: command, "GOBIN")
 
 
 def _maven(folder: Path) -> list[str]:

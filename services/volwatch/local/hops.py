@@ -30,6 +30,7 @@ HOPS = (
     Hop("trades loaded", "market_pipeline (Airflow) → warehouse (PostgreSQL)", 180.0),
     Hop("bars", "market_pipeline (Airflow) → warehouse (PostgreSQL)", 180.0),
     Hop("volatility rows", "market_pipeline (Airflow) → warehouse (PostgreSQL)", 180.0),
+    Hop("quotes published", "quote_fetch (Airflow) → Kafka", 240.0),
 )
 
 # The server or service that ended -> what of the way it carries.
@@ -41,6 +42,7 @@ CARRIES = {
     "producer": "producer",
     "consumer": "consumer",
     "dashboard": "dashboard",
+    "finnhub": "Finnhub's double",
 }
 
 
@@ -51,9 +53,12 @@ class Watch:
     ----------
     now : float
         Seconds on a monotonic clock: from here on the hops' patience counts.
+    may_rest : bool
+        Whether trades may stop for a while, as a real market closes: then no hop is stuck.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, may_rest: bool = False) -> None:
+        self._may_rest = may_rest
         self.counts: dict[str, int] = {hop.name: 0 for hop in HOPS}
         self._grown_at = {hop.name: now for hop in HOPS}
 
@@ -66,6 +71,8 @@ class Watch:
 
     def stuck(self, now: float) -> Hop | None:
         """Return the first hop on the way whose count has stood still for longer than it may."""
+        if self._may_rest:
+            return None
         return next((hop for hop in HOPS if self.idle_seconds(hop, now) > hop.patience_seconds), None)
 
     def idle_seconds(self, hop: Hop, now: float) -> float:

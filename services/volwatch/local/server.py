@@ -1,7 +1,8 @@
 """What the servers of the stack have in common: they start, get ready, stop, and can be started again."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from volwatch.local.process import Child, Processes, Program, wait_until
 
@@ -61,3 +62,9 @@ class Server(ABC):
     def pids(self) -> list[int]:
         """Its processes, those that it started itself apart."""
         return [child.pid for child in self._children]
+
+
+def stop_together(servers: Sequence[Server | None]) -> None:
+    """Stop servers side by side; return when all are stopped."""
+    with ThreadPoolExecutor(max_workers=len(servers)) as threads:
+        list(threads.map(Server.stop, [server for server in servers if server is not None]))

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings
 from rich.console import Console
 
 from volwatch.errors import Misconfigured
 from volwatch.local import fetch
 from volwatch.local.airflow import Airflow
+from volwatch.local.given import check_given
 from volwatch.local.interrupts import uninterrupted
 from volwatch.local.kafka import Kafka
 from volwatch.local.minio import ACCESS_KEY, ObjectStore
@@ -24,7 +24,7 @@ from volwatch.local.passwords import Passwords
 from volwatch.local.ports import free_port
 from volwatch.local.postgres import Postgres
 from volwatch.local.process import Processes, ProcessExit
-from volwatch.local.server import Server
+from volwatch.local.server import Server, stop_together
 from volwatch.local.service import Service
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import (
@@ -34,7 +34,6 @@ from volwatch.settings import (
     WarehouseSettings,
     as_environment,
     inherited_environment,
-    load,
     load_one,
 )
 from volwatch.topics import create_topics
@@ -58,16 +57,26 @@ class Stack:
         Where progress is told.
     durable : bool
         False lets PostgreSQL lose its last seconds when the machine fails: for tests.
+    task_env : mapping, optional
+        Further variables of Airflow's tasks.
     """
 
-    def __init__(self, folder: Path, *, console: Console | None = None, durable: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        console: Console | None = None,
+        durable: bool = True,
+        task_env: Mapping[str, str] | None = None,
+    ) -> None:
         self._console = console
         self._local = load_one(LocalSettings)
-        _check_given(self._local)
+        check_given(self._local)
         self._processes = Processes(folder.resolve())
         self._passwords = Passwords(self._processes.folder / "passwords.json")
         self._randomness = random.SystemRandom()
         self._inherited = inherited_environment()
+        self._task_env = task_env or {}
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stack")
         self._postgres_lock = threading.Lock()
         self._airflow_up: Future[None] | None = None
@@ -177,6 +186,11 @@ class Stack:
         return self._postgres.settings(ROLES[role], provision.DATABASE)
 
     @property
+    def own_lease(self) -> dict[str, str]:
+        """The variable by which the producers of this stack, and of no other on this machine, stand by for another."""
+        return {"VOLWATCH_LEASE_FILE": str(self.folder / "producer.lease")}
+
+    @property
     def folder(self) -> Path:
         """Where data, logs and passwords are."""
         return self._processes.folder
@@ -214,8 +228,8 @@ class Stack:
         """Stop everything, services before servers; return when no process is left."""
         with uninterrupted():
             self._processes.close_to_starts()
-            _stop_together([*self._services.values(), self._airflow])
-            _stop_together([self._kafka, self._minio, self._postgres])
+            stop_together([*self._services.values(), self._airflow])
+            stop_together([self._kafka, self._minio, self._postgres])
             self._processes.release()
             self._threads.shutdown()
 
@@ -262,7 +276,7 @@ class Stack:
         self._tell_ready("Airflow", self.airflow_url, began)
 
     def _task_environment(self) -> dict[str, str]:
-        return {**self._inherited, **self.environment("pipeline")}
+        return {**self._inherited, **self.environment("pipeline"), **self._task_env}
 
     def _port(self) -> int:
         return free_port(self._randomness)
@@ -276,21 +290,6 @@ class Stack:
 
     def _progress(self, what: str) -> AbstractContextManager[object]:
         return nullcontext() if self._console is None else self._console.status(what)
-
-
-def _check_given(local: LocalSettings) -> None:
-    """Report every fault of the servers that are given, before anything is started."""
-    given: dict[type[BaseSettings], str | None] = {
-        KafkaSettings: local.kafka_bootstrap,
-        RawzoneSettings: local.rawzone_endpoint,
-        WarehouseSettings: local.warehouse_host,
-    }
-    load(*(group for group, address in given.items() if address is not None))
-
-
-def _stop_together(servers: Sequence[Server | None]) -> None:
-    with ThreadPoolExecutor(max_workers=len(servers)) as threads:
-        list(threads.map(Server.stop, [server for server in servers if server is not None]))
 
 
 def _own(server: _Own | None, variable: str) -> _Own:

@@ -37,7 +37,7 @@ def _start(stack: Stack, console: Console, *, airflow: bool) -> None:
     if airflow:
         stack.start_airflow()
     stack.start_servers()
-    services = [stack.start_service(stage) for stage in SERVICES]
+    services = [stack.start_service(stage, env=stack.own_lease) for stage in SERVICES]
     for service in services:
         service.wait_ready()
     with console.status("starting Airflow"):

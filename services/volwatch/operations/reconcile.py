@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, fields
 from datetime import UTC, datetime
 
 from psycopg2 import Error
@@ -19,7 +18,10 @@ from volwatch.warehouse import reconciliation, upkeep
 from volwatch.warehouse.connection import connect
 
 APPLICATION_NAME = "volwatch-reconcile"
-COLUMNS = (*(field.name for field in fields(Reconciliation)), "difference")
+COLUMNS = (
+    "checked_at", "partition", "kafka_first", "kafka_end", "raw_rows", "loaded_rows", "rejected_rows", "missing_raw",
+    "unloaded", "difference", "since",
+)  # fmt: skip
 
 _DESCRIPTION = """\
 Counts the rows of every Kafka partition hop by hop, as the daily maintenance does: what Kafka holds (first and end
@@ -29,12 +31,16 @@ offset), what the raw zone holds, what the warehouse has loaded, and what of tha
   unloaded     offsets that the loader has passed, that an object has and the ledger has not
   difference   their sum; 0 is the aim. What is stored and comes with the next run is no difference.
 
-The whole raw zone is listed each time: an object is named by the hour of its first record, and whether an offset is
-missing can be told only of all objects. So --since limits nothing that is counted; it shows the counts that were stored
-from then on beside the new one, the oldest first.
+With --since only what came in from the hour of TIME on is counted, and no object of an earlier hour is listed: quick
+where the whole raw zone is large, and exact for those hours. raw_rows, loaded_rows and rejected_rows are of those hours
+then. --history shows the counts that were stored from a time on before the new one, the oldest first.
 
-The counts are stored, and exported as volwatch_reconcile_difference_rows by the dashboard. That needs the warehouse as
-the role volwatch_pipeline; with --no-store volwatch_readonly is enough.
+The counts are stored, and exported by the dashboard: volwatch_reconcile_difference_rows is the most that the newest
+whole count, or one since, has found, so what a whole count has found stands until another whole one does not find it.
+To store needs the warehouse as the role volwatch_pipeline; with --no-store volwatch_readonly is enough.
+
+  volwatch reconcile                                  # everything, as at night
+  volwatch reconcile --since 2026-01-05T15:00Z        # what came in from 15:00 on
 """
 _EPILOG = """\
 exit code: 0 when nothing differs now, 1 when something does or a server does not answer, 2 when an argument is wrong
@@ -48,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG + describe(KafkaSettings, RawzoneSettings, WarehouseSettings)
-    parser.add_argument("--since", metavar="TIME", help="show stored counts from then on, too: 2026-01-05T15:00Z")
+    parser.add_argument("--since", metavar="TIME", help="count from the hour of TIME on: 2026-01-05T15:00Z")
+    parser.add_argument("--history", metavar="TIME", help="show stored counts from then on, too")
     parser.add_argument("--store", action=argparse.BooleanOptionalAction, default=True, help="keep the new count")
     parser.add_argument("--format", metavar="F", help="table or csv; by default a table on a terminal, else CSV")
 
@@ -57,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
     """Count once and show it; return 0, or 1 when something differs."""
     faults: list[str] = []
     since = shown.time_of("--since", args.since, faults)
+    history = shown.time_of("--history", args.history, faults)
     form = shown.form_of(shown.format_of(args.format, faults), sys.stdout)
     shown.tell(faults)
     try:
-        before, counted = _count(since, store=args.store)
+        before, counted = _count(since, history, store=args.store)
     except (Transient, Error) as error:
         sys.stderr.write(f"volwatch reconcile: {str(error).strip()}\n")
         return 1
@@ -70,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def rows_of(counted: Sequence[Reconciliation]) -> list[tuple[object, ...]]:
     """Return what is shown of each count."""
-    return [(*astuple(each), each.difference) for each in counted]
+    return [tuple(getattr(each, column) for column in COLUMNS) for each in counted]
 
 
 def exit_code(counted: Sequence[Reconciliation]) -> int:
@@ -78,14 +86,16 @@ def exit_code(counted: Sequence[Reconciliation]) -> int:
     return 1 if any(each.difference for each in counted) else 0
 
 
-def _count(since: datetime | None, *, store: bool) -> tuple[list[Reconciliation], list[Reconciliation]]:
+def _count(
+    since: datetime | None, history: datetime | None, *, store: bool
+) -> tuple[list[Reconciliation], list[Reconciliation]]:
     """Return what was stored from a time on, and the count of now."""
     kafka, rawzone, warehouse = load(KafkaSettings, RawzoneSettings, WarehouseSettings)
     with closing(connect(warehouse, application_name=APPLICATION_NAME)) as connection:
         offsets = topics.offsets(kafka)
-        counted = reconciliation.count(connection, Rawzone.connect(rawzone), offsets, datetime.now(UTC))
+        counted = reconciliation.count(connection, Rawzone.connect(rawzone), offsets, datetime.now(UTC), since)
         with connection, connection.cursor() as cursor:
-            before = [] if since is None else reconciliation.counted_since(cursor, since)
+            before = [] if history is None else reconciliation.counted_since(cursor, history)
             if store:
                 upkeep.write_reconciliations(cursor, counted)
     return before, counted

@@ -1,6 +1,6 @@
 """Which objects a run has to load: those behind the positions, found without listing what was loaded long ago."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +8,13 @@ from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.warehouse.writer import Position
 
-LOOK_BACK = timedelta(hours=48)
+RECENT = timedelta(hours=6)
 """How far behind the newest position every run looks; a silent partition must not make it list its whole silence."""
+LOOK_BACK = timedelta(hours=48)
+"""How far a run looks that found nothing, or the first object of an hour: then there is time for it."""
+OVERLAP = timedelta(hours=1)
+"""How much earlier than the last loaded object one may begin that goes beyond it: a consumer that takes over from a
+dead one begins where that one last committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +26,57 @@ class Plan:
 
 
 def unloaded(rawzone: Rawzone, positions: Mapping[int, Position]) -> Plan:
-    """Return what is not loaded yet.
+    """Return what is not loaded yet, after one listing of a few hours, or a second one that goes further back.
 
-    A gap, or a partition that was never loaded, calls for a second listing, which goes further back. What is missing
-    may have been stored while the first listing was under way, behind its back, or under an earlier hour: a consumer
-    that restarts goes on where it last committed. Objects of a partition are stored in order, so what the second
-    listing does not show is not there.
+    What is missing may have been stored while the first listing was under way, behind its back, or under an earlier
+    hour: a consumer that was stuck stores under the hours of then. Objects of a partition are stored in order, so what
+    the second listing does not show is not there.
     """
-    plan = make_plan(_keys(rawzone, list_start(positions)), positions)
-    if plan.gaps or plan.objects.keys() - positions.keys():
-        return make_plan(_keys(rawzone, furthest_start(positions)), positions)
+    start = list_start(positions)
+    plan = make_plan(_keys(rawzone, start), positions)
+    if plan.gaps or _begins_late(plan, positions):
+        return make_plan(_keys(rawzone, furthest_start(plan, positions)), positions)
+    further = list_start(positions, LOOK_BACK)
+    if further != start and not _is_within_hour(plan, positions):
+        return make_plan(_keys(rawzone, further), positions)
     return plan
 
 
-def list_start(positions: Mapping[int, Position]) -> ObjectKey | None:
-    """Return the key behind which listing starts: the hour of the partition that is furthest behind."""
+def list_start(positions: Mapping[int, Position], back: timedelta = RECENT) -> ObjectKey | None:
+    """Return the key behind which listing starts: a little before the partition that is furthest behind, and no further
+    back than so much."""
     if not positions:
         return None
     hours = [position.hour for position in positions.values()]
-    return last_key_before(max(min(hours), max(hours) - LOOK_BACK).astimezone(UTC))
+    return last_key_before(max(min(hours), max(hours) - back) - OVERLAP)
 
 
-def furthest_start(positions: Mapping[int, Position]) -> ObjectKey | None:
-    """Return the key behind which no object of these partitions can be missing: a consumer that was stuck for days
-    stores under the hours of then."""
+def furthest_start(plan: Plan, positions: Mapping[int, Position]) -> ObjectKey | None:
+    """Return the key behind which nothing can be missing that a plan lacks: a consumer that was stuck for days stores
+    under the hours of then. A partition that is new may have been stuck as long as any other."""
     if not positions:
         return None
-    hours = [position.hour for position in positions.values()]
-    return last_key_before(min(*hours, max(hours) - LOOK_BACK).astimezone(UTC))
+    newest = max(position.hour for position in positions.values())
+    lacking = plan.gaps if plan.gaps.keys() <= positions.keys() and not _begins_late(plan, positions) else positions
+    hours = [positions[partition].hour for partition in lacking]
+    return last_key_before(min(*hours, newest - LOOK_BACK) - OVERLAP)
+
+
+def _begins_late(plan: Plan, positions: Mapping[int, Position]) -> bool:
+    """Return whether a partition that was never loaded has offsets before its first object."""
+    return any(objects[0].first_offset > 0 for partition, objects in plan.objects.items() if partition not in positions)
+
+
+def _is_within_hour(plan: Plan, positions: Mapping[int, Position]) -> bool:
+    """Return whether a plan has objects, and none of an hour that no position has reached."""
+    newest = max(position.hour for position in positions.values())
+    found = [key.hour for objects in plan.objects.values() for key in objects]
+    return bool(found) and max(found) <= newest
 
 
 def last_key_before(hour: datetime) -> ObjectKey:
     """Return a key that sorts behind every object before an hour."""
-    return ObjectKey(hour - timedelta(hours=1), 99_999, 2**63 - 1, 2**63 - 1)
+    return ObjectKey(hour.astimezone(UTC) - timedelta(hours=1), 99_999, 2**63 - 1, 2**63 - 1)
 
 
 def make_plan(keys: Iterable[ObjectKey], positions: Mapping[int, Position]) -> Plan:
@@ -76,7 +99,7 @@ def _missing(objects: list[ObjectKey], position: Position | None) -> int:
     return missing_offsets(objects, position.next_offset if position is not None else objects[0].first_offset)
 
 
-def missing_offsets(objects: list[ObjectKey], start: int) -> int:
+def missing_offsets(objects: Sequence[ObjectKey], start: int) -> int:
     """Return how many offsets from ``start`` to the end of the last object are in none of them."""
     missing, reached = 0, start
     for key in objects:
@@ -95,6 +118,22 @@ def take(objects: list[ObjectKey], rows: int) -> list[ObjectKey]:
         taken.append(key)
         held += key.last_offset - key.first_offset + 1
     return taken
+
+
+def share(objects: Mapping[int, list[ObjectKey]], rows: int) -> dict[int, list[ObjectKey]]:
+    """Return the first objects of each partition, all of them together of about as many rows.
+
+    Each has the same share; what a partition does not need is for the others.
+    """
+    shared: dict[int, list[ObjectKey]] = {}
+    for partition in sorted(objects, key=lambda partition: _rows(objects[partition])):
+        shared[partition] = take(objects[partition], max(0, rows) // (len(objects) - len(shared)))
+        rows -= _rows(shared[partition])
+    return dict(sorted(shared.items()))
+
+
+def _rows(objects: Iterable[ObjectKey]) -> int:
+    return sum(key.last_offset - key.first_offset + 1 for key in objects)
 
 
 def _keys(rawzone: Rawzone, start: ObjectKey | None) -> Iterator[ObjectKey]:

@@ -4,13 +4,13 @@ A transaction takes a bounded number of rows of each partition: rows, alerts, le
 visible together. A run that is killed leaves nothing behind; one that finds another at work leaves at once.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
@@ -21,20 +21,24 @@ from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Result
 from volwatch.analytics.standing import standings
 from volwatch.analytics.state import VERSION, restore, save
-from volwatch.analytics.trades import Int64, Trades, concatenate, no_trades
-from volwatch.errors import BadObject
+from volwatch.analytics.trades import Trades, concatenate
+from volwatch.pipeline.ahead import in_order
 from volwatch.pipeline.configuration import engine_config
-from volwatch.pipeline.listing import Plan, missing_offsets, take, unloaded
+from volwatch.pipeline.listing import Plan, missing_offsets, share, unloaded
+from volwatch.pipeline.loads import Load, ledger, read
 from volwatch.pipeline.quarantine import quarantined
-from volwatch.rawzone.decode import RawRows, decode_object
+from volwatch.pipeline.rows import PRICES, VOLATILITY, copies
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import writer
 from volwatch.warehouse.alert_writer import write_transitions
-from volwatch.warehouse.frames import bars_frame, signals_frame, volatility_frame
+from volwatch.warehouse.staging import Copy
 from volwatch.warehouse.standing_writer import write_standings
-from volwatch.warehouse.writer import LoadedObject, Position, Run
+from volwatch.warehouse.writer import Position, Run
+
+WORKERS = 2
+"""Partitions that are read and computed at a time: numpy and Arrow leave each other the cores of a small machine."""
 
 _log = structlog.get_logger()
 
@@ -101,14 +105,11 @@ def _transaction(cursor: Cursor, rawzone: Rawzone, settings: PipelineSettings, s
     positions = writer.positions(cursor)
     config = engine_config(settings, writer.watchlist(cursor))
     plan = unloaded(rawzone, positions)
-    report, left = Report(), 0
-    for partition, objects in sorted(plan.objects.items()):
-        chosen = take(objects, settings.rows_per_transaction // len(plan.objects))
-        left += len(objects) - len(chosen)
-        report = report.plus(_load_partition(cursor, rawzone, partition, chosen, positions.get(partition), config))
+    chosen = share(plan.objects, settings.rows_per_transaction)
+    report = _load(cursor, rawzone, chosen, positions, config)
     _log_gaps(plan)
     writer.write_run(cursor, started, report.as_row())
-    return replace(report, left=left)
+    return replace(report, left=sum(map(len, plan.objects.values())) - report.objects)
 
 
 def _log_gaps(plan: Plan) -> None:
@@ -116,79 +117,97 @@ def _log_gaps(plan: Plan) -> None:
         _log.warning("raw_offsets_missing", partition=partition, offsets=missing)
 
 
-def _load_partition(
+def _load(
     cursor: Cursor,
     rawzone: Rawzone,
-    partition: int,
-    objects: list[ObjectKey],
-    position: Position | None,
+    chosen: Mapping[int, Sequence[ObjectKey]],
+    positions: Mapping[int, Position],
     config: EngineConfig,
 ) -> Report:
-    start = position.next_offset if position is not None else objects[0].first_offset
-    loads = _read(rawzone, objects, start)
-    saved = writer.engine_state(cursor, partition, VERSION)
-    engine = Engine(config, restore(saved) if saved is not None else None)
-    trades = concatenate([load.trades for load in loads])
-    result = engine.process(trades)
-    written = _write_result(cursor, rawzone, partition, loads, result, config)
-    reached = max(start, *(key.last_offset + 1 for key in objects))
-    gaps = (position.gaps if position is not None else 0) + missing_offsets(objects, start)
-    writer.write_position(cursor, partition, Position(reached, max(key.hour for key in objects), gaps))
-    write_standings(cursor, engine.state.series, standings(engine.state, config))
-    state = save(engine.state)
-    newest = max(engine.state.watermarks.values(), default=0)
-    writer.write_engine_state(
-        cursor, partition, state, version=VERSION, config_hash=config.hash, watermark=_time(newest)
+    """Load objects of some partitions, in order: while one partition is written, others are read and computed."""
+    before = {
+        partition: positions.get(partition, Position(keys[0].first_offset, keys[0].hour, 0))
+        for partition, keys in chosen.items()
+    }
+    # The states are read here, a little ahead: the cursor is this thread's alone.
+    work = (
+        _Work(keys, before[partition].next_offset, writer.engine_state(cursor, partition, VERSION))
+        for partition, keys in chosen.items()
     )
-    # A mark says that records come through, not that the market moves: it makes no data fresh.
-    newest_event = int(trades.event_time[~marks(trades)].max(initial=0))
-    return replace(written, objects=len(objects), rows_loaded=len(trades), newest_event_ms=newest_event)
+    report = Report()
+    with closing(in_order(WORKERS, partial(_make, rawzone, config), work)) as parts:
+        for made in parts:
+            report = report.plus(_write(cursor, rawzone, made, before[made.partition], config))
+    return report
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    """An object and those of its rows that are not loaded yet; ``fault`` is why it could not be read."""
+class _Work:
+    """A partition's objects, the first offset that is not loaded yet, and the saved state of its engine, if any."""
 
-    key: ObjectKey
-    rows_read: int
-    raw: RawRows | None
+    keys: Sequence[ObjectKey]
+    start: int
+    state: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What an engine made of a partition's objects; ``copies`` are the rows of bars, volatility and signals."""
+
+    partition: int
+    loads: Sequence[Load]
     trades: Trades
-    skipped: int
-    fault: str | None = None
+    engine: Engine
+    result: Result
+    copies: Sequence[Copy]
+    state: bytes
 
 
-def _read(rawzone: Rawzone, objects: list[ObjectKey], start: int) -> list[_Load]:
-    """Read objects in order; rows before the position, and rows that an object before had, are left out."""
-    loads: list[_Load] = []
-    reached = start
-    for key in objects:
-        try:
-            raw = decode_object(rawzone.read(key), key)
-        except BadObject as error:
-            _log.error("object_unreadable", object=str(key), reason=error.reason, detail=error.detail)
-            loads.append(_Load(key, 0, None, no_trades(), 0, fault=error.reason))
-            continue
-        skipped = int(np.searchsorted(raw.trades.offset, reached))
-        loads.append(_Load(key, len(raw.trades), raw, raw.trades.take(slice(skipped, None)), skipped))
-        reached = max(reached, key.last_offset + 1)
-    return loads
+def _make(rawzone: Rawzone, config: EngineConfig, work: _Work) -> _Made:
+    engine = Engine(config, restore(work.state) if work.state is not None else None)
+    partition = work.keys[0].partition
+    loads = read(rawzone, work.keys, work.start)
+    trades = concatenate([load.trades for load in loads])
+    result = engine.process(trades)
+    rows = copies(result, partition, work.start, config.enter)
+    return _Made(partition, loads, trades, engine, result, rows, save(engine.state))
 
 
-def _write_result(
-    cursor: Cursor, rawzone: Rawzone, partition: int, loads: list[_Load], result: Result, config: EngineConfig
-) -> Report:
-    read = [load.raw for load in loads if load.raw is not None]
+def _write(cursor: Cursor, rawzone: Rawzone, made: _Made, position: Position, config: EngineConfig) -> Report:
+    partition, state = made.partition, made.engine.state
+    written = _write_result(cursor, rawzone, made, config)
+    writer.write_position(cursor, partition, _moved(position, [load.key for load in made.loads]))
+    write_standings(cursor, state.series, standings(state, config))
+    newest = max(state.watermarks.values(), default=0)
+    writer.write_engine_state(
+        cursor, partition, made.state, version=VERSION, config_hash=config.hash, watermark=_time(newest)
+    )
+    # A mark says that records come through, not that the market moves: it makes no data fresh.
+    newest_event = int(made.trades.event_time[~marks(made.trades)].max(initial=0))
+    return replace(written, objects=len(made.loads), rows_loaded=len(made.trades), newest_event_ms=newest_event)
+
+
+def _moved(position: Position, keys: Sequence[ObjectKey]) -> Position:
+    """Return the position behind some objects."""
+    reached = max(position.next_offset, *(key.last_offset + 1 for key in keys))
+    missing = missing_offsets(keys, position.next_offset)
+    return Position(reached, max(key.hour for key in keys), position.gaps + missing)
+
+
+def _write_result(cursor: Cursor, rawzone: Rawzone, made: _Made, config: EngineConfig) -> Report:
+    partition, result = made.partition, made.result
+    read = [load.raw for load in made.loads if load.raw is not None]
     rejected = quarantined(cursor, rawzone, partition, read, result.rejected)
     writer.write_quarantine(cursor, rejected)
-    _write_loads(cursor, partition, loads, result.rejected.trades.offset)
+    writer.write_objects(cursor, ledger(made.loads, result.rejected.trades.offset))
     _log_conditions(partition, result)
-    bars = pd.concat([bars_frame(result, part, partition) for part in result.bars])
-    volatility = pd.concat([volatility_frame(result, part) for part in result.volatility])
-    writer.write_frame(cursor, "stock_signals", signals_frame(result, result.signals, config.enter))
+    changed: Counter[str] = Counter()
+    for copy in made.copies:
+        changed[copy.table] += writer.write_rows(cursor, copy)
     return Report(
         rows_rejected=len(rejected),
-        bars=writer.write_frame(cursor, "stock_prices", bars),
-        volatility=writer.write_frame(cursor, "stock_volatility", volatility),
+        bars=changed[PRICES],
+        volatility=changed[VOLATILITY],
         alerts=write_transitions(
             cursor, result.transitions, partition=partition, threshold=config.enter, config_hash=config.hash
         ),
@@ -201,42 +220,6 @@ def _log_conditions(partition: int, result: Result) -> None:
     if len(result.unpriced):
         volume = float(result.unpriced.volume.sum())
         _log.info("volume_without_price", partition=partition, minutes=len(result.unpriced), volume=volume)
-
-
-def _write_loads(cursor: Cursor, partition: int, loads: list[_Load], offset: Int64) -> None:
-    """Enter the objects into the ledger, with how many of the rejected trades of some offsets each answers for."""
-    counts = np.bincount(_owners(loads, offset), minlength=len(loads))
-    writer.write_objects(
-        cursor,
-        [
-            LoadedObject(
-                str(load.key),
-                partition,
-                load.key.first_offset,
-                load.key.last_offset,
-                load.rows_read,
-                len(load.trades),
-                int(count),
-                load.fault,
-            )
-            for load, count in zip(loads, counts, strict=True)
-        ],
-    )
-
-
-def _owners(loads: list[_Load], offset: Int64) -> npt.NDArray[np.intp]:
-    """Return the load that counts each rejected trade: the one that it came with, if that is one of these.
-
-    A print that was held since an earlier run is counted with the first load that has rows, for the ledger is never
-    rewritten: so the rejected rows of all objects together are the rows of quarantine.
-    """
-    ends = np.cumsum([len(load.trades) for load in loads])
-    loaded = np.concatenate([load.trades.offset for load in loads])
-    if not len(loaded):
-        return np.empty(0, np.intp)
-    row = np.searchsorted(loaded, offset)
-    row[row == len(loaded)] = 0
-    return np.searchsorted(ends, np.where(loaded[row] == offset, row, 0), side="right")
 
 
 def _time(epoch_ms: int) -> datetime:

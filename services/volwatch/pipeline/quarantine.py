@@ -15,7 +15,7 @@ from volwatch.analytics.bars import REASONS
 from volwatch.analytics.results import Rejected
 from volwatch.analytics.trades import Bool, Int64, Trades
 from volwatch.errors import BadObject
-from volwatch.rawzone.decode import RawRows, decode_object
+from volwatch.rawzone.decode import RawRows, bare_rows, decode_object
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.trade import Trade, encode
@@ -91,5 +91,4 @@ def _decoded(rawzone: Rawzone, keys: Sequence[ObjectKey]) -> Iterator[RawRows]:
 def _without_its_object(trades: Trades, row: int, partition: int) -> Trade:
     """Return a record as far as the engine remembers it: without its own id and the producer's counter."""
     _log.warning("held_record_incomplete", partition=partition, offset=int(trades.offset[row]))
-    unknown = RawRows(partition, trades, np.zeros(len(trades), np.int64), np.full(len(trades), None))
-    return unknown.record(row)
+    return bare_rows(partition, trades).record(row)

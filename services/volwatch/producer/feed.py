@@ -101,9 +101,11 @@ class Feed:
         self._queue: Queue[Item] = Queue(room)
         self._latest_ms = 0
 
-    def start(self) -> None:
-        """Run in a thread of its own, which does not keep the process alive."""
-        Thread(target=self.run, name="feed", daemon=True).start()
+    def start(self) -> Thread:
+        """Run in a thread of its own, which does not keep the process alive; return it."""
+        thread = Thread(target=self.run, name="feed", daemon=True)
+        thread.start()
+        return thread
 
     def run(self) -> None:
         """Keep connected until a stop is wanted, or until an error that another try does not mend."""

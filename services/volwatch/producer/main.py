@@ -1,45 +1,36 @@
-"""``volwatch producer``: trades to Kafka, from the simulator, a replay or Finnhub."""
+"""``volwatch producer``: trades to Kafka, from the simulator, a replay or Finnhub, when it is this producer's turn."""
 
 import argparse
-import random
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import structlog
 
 from volwatch import topics
-from volwatch.analytics.calendars import calendar_named
-from volwatch.analytics.config import EngineConfig
 from volwatch.errors import Misconfigured
 from volwatch.producer import arguments
+from volwatch.producer.candidacy import turn
 from volwatch.producer.coarse import PRINTS_PER_DAY
-from volwatch.producer.faults import Garbage, SwitchedSimulator, Switches
+from volwatch.producer.faults import Garbage, Switches
+from volwatch.producer.leadership import Deposed, Turn
 from volwatch.producer.loop import Loop, Patience, Progress
-from volwatch.producer.ohlc import ohlc_trades
 from volwatch.producer.publisher import Publisher, connect
-from volwatch.producer.replay import REPLAY_PREFIX, Replay
-from volwatch.producer.simulator import Simulator
-from volwatch.producer.source import Rejected, Source
+from volwatch.producer.sources import open_source, spike_faults
 from volwatch.runtime import Health, Stop, configure_logging, serve
 from volwatch.settings import (
     FinnhubSettings,
     KafkaSettings,
+    LeaseSettings,
     ProducerSettings,
-    RawzoneSettings,
     ServiceSettings,
     load,
     load_one,
 )
-from volwatch.trade import Trade
 
 _log = structlog.get_logger()
 
 _FLUSH_SECONDS = 20.0
-_MINUTE_MS = 60_000
-# More than can be sent in a millisecond, so that no number comes twice, whenever the producer starts again.
-_SEQ_PER_MS = 1_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,47 +39,87 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Produce until the source ends or SIGTERM comes; return 0, or let the error through that ended it."""
-    settings = load_one(ProducerSettings, **arguments.settings_options(args))
-    kafka, service, finnhub = _groups(settings)
-    faults = arguments.faults(args, settings, finnhub)
+    """Stand by until it is our turn, then produce until the source ends or SIGTERM comes.
+
+    Returns 0, or 1 when it is another's turn by now, or lets the error through that ended it.
+    """
+    orders = _orders(args)
+    configure_logging(orders.service.log_level)
+    stop, health = Stop.on_signals(), Health()
+    if orders.producer.source == "simulator":
+        Switches.on_signals()  # while standing by there is no market to disturb, and they would end the process
+    our_turn = turn(orders.producer.source, orders.lease, orders.kafka)
+    port = serve(health, orders.service.host, orders.service.port)
+    _log.info("producer_started", source=orders.producer.source, topic=orders.kafka.topic, port=port)
+    if our_turn.wait(stop, health):
+        return _produce(orders, our_turn, stop, health)
+    _log.info("producer_stopped", trades=0)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What the producer was told."""
+
+    args: argparse.Namespace
+    producer: ProducerSettings
+    kafka: KafkaSettings
+    service: ServiceSettings
+    lease: LeaseSettings
+    finnhub: FinnhubSettings | None
+
+
+def _orders(args: argparse.Namespace) -> _Orders:
+    producer = load_one(ProducerSettings, **arguments.settings_options(args))
+    finnhub: FinnhubSettings | None = None
+    if producer.source == "finnhub":
+        kafka, service, lease, finnhub = load(KafkaSettings, ServiceSettings, LeaseSettings, FinnhubSettings)
+    else:
+        kafka, service, lease = load(KafkaSettings, ServiceSettings, LeaseSettings)
+    faults = arguments.faults(args, producer, finnhub) + spike_faults(args, producer)
     if faults:
         raise Misconfigured(faults)
-    configure_logging(service.log_level)
-    stop, health = Stop.on_signals(), Health()
-    settings = _without_stale_history(settings, kafka)
-    now_ms = time.time_ns() // 1_000_000
-    source = _finnhub(finnhub, stop, now_ms) if finnhub else _source(args, settings, now_ms)
-    spoiled = Garbage(source, args.garbage, settings.seed)
+    return _Orders(args, producer, kafka, service, lease, finnhub)
+
+
+def _produce(orders: _Orders, our_turn: Turn, stop: Stop, health: Health) -> int:
+    """Produce as long as it is our turn. A market begins, and a feed is listened to, only now; return the exit code."""
+    args, kafka = orders.args, orders.kafka
     publisher = Publisher(
         partial(connect, kafka),
         kafka.topic,
         kafka.quarantine_topic,
         clock=time.time,
         on_wait=Patience(health, stop, time.monotonic).wait,
+        check=our_turn.check,
     )
-    port = serve(health, service.host, service.port)
-    _log.info("producer_started", source=settings.source, topic=kafka.topic, port=port)
-    progress = Progress(_history_trades(args, settings))
-    loop = Loop(spoiled, publisher, health, time.time, progress, args.labels)
-    loop.run(stop)
-    publisher.flush(_FLUSH_SECONDS)
+    our_turn.keep(publisher.halt)
+    producer = _without_stale_history(orders.producer, kafka)
+    opened = open_source(args, producer, orders.finnhub, stop, time.time_ns() // 1_000_000)
+    spoiled = Garbage(opened.source, args.garbage, producer.seed)
+    loop = Loop(spoiled, publisher, health, time.time, Progress(_history_trades(args, producer)), args.labels)
+    in_turn = True
+    try:
+        loop.run(stop)
+        stop.request()  # the source may have ended by itself
+        opened.close()
+        publisher.flush(_FLUSH_SECONDS)
+        our_turn.give_back()
+    except Deposed as deposed:
+        in_turn = False
+        stop.request()
+        publisher.withdraw(deposed.answer_seconds)
     _log.info(
         "producer_stopped",
         trades=loop.trades,
         delivered=publisher.delivered,
         failed=publisher.failed,
         rejected=publisher.rejected,
+        withdrawn=publisher.withdrawn,
         garbage=dict(spoiled.sent),
         backpressure=publisher.waits,
     )
-    return 0
-
-
-def _groups(settings: ProducerSettings) -> tuple[KafkaSettings, ServiceSettings, FinnhubSettings | None]:
-    if settings.source == "finnhub":
-        return load(KafkaSettings, ServiceSettings, FinnhubSettings)
-    return *load(KafkaSettings, ServiceSettings), None
+    return 0 if in_turn else 1
 
 
 def _without_stale_history(settings: ProducerSettings, kafka: KafkaSettings) -> ProducerSettings:
@@ -99,61 +130,6 @@ def _without_stale_history(settings: ProducerSettings, kafka: KafkaSettings) -> 
     return settings.model_copy(update={"history_minutes": 0})
 
 
-def _source(args: argparse.Namespace, settings: ProducerSettings, now_ms: int) -> Source:
-    if settings.source == "simulator":
-        return _simulator(args, settings, now_ms)
-    source = REPLAY_PREFIX + args.name
-    if args.ohlc is not None:
-        return Replay(_bars(args.ohlc, args.symbol, source), args.speed)
-    return Replay(_recorded(args, source), args.speed)
-
-
-def _simulator(args: argparse.Namespace, settings: ProducerSettings, now_ms: int) -> SwitchedSimulator:
-    history_start_ms = (now_ms - settings.history_minutes * _MINUTE_MS) // _MINUTE_MS * _MINUTE_MS
-    simulator = Simulator(
-        settings.scenario,
-        settings.seed,
-        settings.symbols,
-        settings.rate,
-        start_ms=history_start_ms if settings.history_minutes else now_ms,
-        history_days=args.history_days,
-        first_seq=now_ms * _SEQ_PER_MS,
-        history_seconds=settings.history_minutes * 60,
-        history_rate=settings.history_rate,
-    )
-    spike_symbol = args.spike_symbol or simulator.names[0]
-    if spike_symbol not in simulator.names:
-        raise Misconfigured(
-            [f"--spike-symbol: no {spike_symbol!r}, there are {simulator.names[0]} … {simulator.names[-1]}"]
-        )
-    return SwitchedSimulator(simulator, Switches.on_signals(), spike_symbol)
-
-
-def _finnhub(settings: FinnhubSettings, stop: Stop, now_ms: int) -> Source:
-    # Imported here: a producer that listens to no feed starts without the client.
-    from volwatch.producer.feed import Feed
-    from volwatch.producer.finnhub_source import FinnhubSource
-    from volwatch.producer.websocket import finnhub_connection, redacted
-
-    symbols = arguments.subscriptions(settings)
-    feed = Feed(
-        partial(finnhub_connection, settings.url, settings.token),
-        symbols,
-        stop,
-        clock=time.time,
-        monotonic=time.monotonic,
-        random=random.random,
-    )
-    feed.start()
-    return FinnhubSource(
-        feed,
-        symbols,
-        first_seq=now_ms * _SEQ_PER_MS,
-        lateness_seconds=EngineConfig().lateness_seconds,
-        redacted=partial(redacted, token=settings.token),
-    )
-
-
 def _history_trades(args: argparse.Namespace, settings: ProducerSettings) -> float:
     """Return about how many trades come before the live ones."""
     if settings.source != "simulator":
@@ -162,17 +138,3 @@ def _history_trades(args: argparse.Namespace, settings: ProducerSettings) -> flo
     return days * PRINTS_PER_DAY * settings.symbols + settings.history_minutes * 60 * (
         settings.history_rate or settings.rate
     )
-
-
-def _bars(path: Path, symbol: str, source: str) -> Iterator[Trade | Rejected]:
-    with path.open(newline="", encoding="utf-8") as lines:
-        yield from ohlc_trades(lines, symbol, source, calendar_named("XNYS"))
-
-
-def _recorded(args: argparse.Namespace, source: str) -> Iterator[Trade]:
-    # Imported here: a producer that reads no raw zone needs neither its client nor its reader.
-    from volwatch.producer.recorded import rawzone_trades
-    from volwatch.rawzone.store import Rawzone
-
-    rawzone = Rawzone.connect(load_one(RawzoneSettings))
-    return rawzone_trades(rawzone, args.raw_from, args.raw_to or args.raw_from, source)

@@ -26,6 +26,7 @@ ErrorReport = Callable[[KafkaError], None]
 _ROWS_PER_POLL = 4_096
 _FULL_QUEUE_WAIT_SECONDS = 0.1
 _MARKS = 10_000
+_PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
 
 class Client(Protocol):
@@ -39,6 +40,9 @@ class Client(Protocol):
 
     def flush(self, timeout: float) -> int:
         """Wait until the queue is empty; return how many messages are left in it."""
+
+    def purge(self, in_queue: bool, in_flight: bool, blocking: bool) -> None:
+        """Give up what is queued, or what is on its way: each message is reported as one that failed."""
 
     def __len__(self) -> int: ...
 
@@ -74,6 +78,8 @@ class Publisher:
         Seconds since the epoch.
     on_wait : callable
         Called each time a full queue makes the source wait; may raise to give up.
+    check : callable
+        Called before anything is handed to the client; raises when it must not be.
     """
 
     def __init__(
@@ -83,18 +89,21 @@ class Publisher:
         quarantine_topic: str,
         clock: Callable[[], float],
         on_wait: Callable[[], None],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = connect(self._note_delivery, self._note_error)
         self._topic = topic
         self._quarantine_topic = quarantine_topic
         self._clock = clock
         self._on_wait = on_wait
+        self._check = check
         self._failure: KafkaError | None = None
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
         self.sent = 0
         self.delivered = 0
         self.failed = 0
         self.rejected = 0
+        self.withdrawn = 0
         self.waits = 0
 
     def send(self, trades: Sequence[Trade]) -> None:
@@ -102,6 +111,7 @@ class Publisher:
         produce, topic = self._client.produce, self._topic
         for start in range(0, len(trades), _ROWS_PER_POLL):
             rows = trades[start : start + _ROWS_PER_POLL]
+            self._check()
             for trade in rows:
                 try:
                     produce(topic, encode(trade), trade.symbol, headers=KAFKA_HEADERS)
@@ -112,6 +122,7 @@ class Publisher:
         if trades:
             self._marks.append((self.sent, self._clock()))
             metrics.producer_event_lag_seconds.set(self._clock() - trades[-1].event_time / 1_000)
+            metrics.producer_newest_event_timestamp_seconds.set(trades[-1].event_time / 1_000)
 
     def send_values(self, records: Iterable[tuple[str, bytes]]) -> None:
         """Queue (key, value) pairs as they are, as if they were trades."""
@@ -134,7 +145,10 @@ class Publisher:
         ------
         Transient
             A delivery failed for good, or the client did.
+        Exception
+            What ``check`` raises: nothing more may be sent.
         """
+        self._check()
         self._client.poll(timeout_seconds)
         self._count()
 
@@ -145,14 +159,34 @@ class Publisher:
         ------
         Transient
             Something is not.
+        Exception
+            What ``check`` raises: nothing more may be sent, and what was queued may be withdrawn.
         """
+        self._check()
         left = self._client.flush(timeout_seconds)
         self._count()
+        self._check()
         if left:
             raise Transient(f"{left} messages were not delivered within {timeout_seconds:g} s")
 
+    def halt(self) -> None:
+        """Let what is queued be taken back, from any thread and without waiting; what is on its way goes on."""
+        self._client.purge(in_queue=True, in_flight=False, blocking=False)
+
+    def withdraw(self, timeout_seconds: float) -> None:
+        """Send nothing more: take back what is queued, await the answers to what is on its way, then forget the rest.
+
+        What was forgotten is counted as withdrawn, and may have been delivered.
+        """
+        self._client.purge(in_queue=True, in_flight=False, blocking=True)
+        self._client.flush(timeout_seconds)
+        self._client.purge(in_queue=True, in_flight=True, blocking=True)
+        self._client.poll(0.0)
+        self._count()
+
     def _send_when_there_is_room(self, topic: str, value: bytes, key: str, headers: Headers) -> None:
         while True:
+            self._check()
             try:
                 self._client.produce(topic, value, key, headers=headers)
             except BufferError:
@@ -164,7 +198,7 @@ class Publisher:
                 return
 
     def _count(self) -> None:
-        confirmed = self.sent - len(self._client) - self.failed
+        confirmed = self.sent - len(self._client) - self.failed - self.withdrawn
         if confirmed > self.delivered:
             now = self._clock()
             metrics.producer_trades_total.labels("delivered").inc(confirmed - self.delivered)
@@ -176,7 +210,10 @@ class Publisher:
             raise Transient(f"Kafka: {self._failure.name()}: {self._failure.str()}")
 
     def _note_delivery(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
+        if error is not None and error.code() in _PURGED:
+            self.withdrawn += 1
+            metrics.producer_trades_total.labels("withdrawn").inc()
+        elif error is not None:
             self.failed += 1
             metrics.producer_trades_total.labels("failed").inc()
             self._failure = error

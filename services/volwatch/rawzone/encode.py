@@ -4,11 +4,12 @@ The bytes are a function of the rows, so storing the same rows again stores the 
 list, empty when there are none; an empty ``trade_id`` is no id; numbers are the shortest text that reads back the same.
 """
 
-import gzip
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
+from isal import igzip
 from msgspec import Raw
 
 from volwatch.trade import Trade
@@ -19,7 +20,8 @@ COLUMNS = (
 )  # fmt: skip
 HEADER = ",".join(COLUMNS).encode() + b"\n"
 
-# Level 1 compresses twice as fast as level 3 and leaves 7 % more: an object is written once, right behind Kafka.
+# Of ISA-L's levels, 0 to 3. It takes a quarter of the time of zlib's level 1 and leaves 7 % less: an object is written
+# once, right behind Kafka.
 _GZIP_LEVEL = 1
 _NOTHING = Raw(b"")
 _json = msgspec.json.Encoder()
@@ -30,39 +32,47 @@ NumberedTrade = tuple[int, Trade]
 
 def encode_object(partition: int, rows: Sequence[NumberedTrade]) -> bytes:
     """Return the object that holds the rows, which are trades as ``trade.decode`` gave them (no control characters)."""
-    return gzip.compress(HEADER + _csv(partition, rows), _GZIP_LEVEL, mtime=0)
+    return pack([encode_rows(partition, [offset for offset, _ in rows], [trade for _, trade in rows])])
 
 
-def _csv(partition: int, rows: Sequence[NumberedTrade]) -> bytes:
+def pack(parts: Iterable[bytes]) -> bytes:
+    """Return the object of rows that ``encode_rows`` gave, part by part."""
+    return igzip.compress(b"".join((HEADER, *parts)), _GZIP_LEVEL, mtime=0)
+
+
+def encode_rows(partition: int, offsets: Sequence[int], trades: Sequence[Trade]) -> bytes:
+    """Return the CSV rows of trades as ``trade.decode`` gave them, at least one, each behind its offset.
+
+    A thousand at a time are encoded in half the time of a million: they stay in the processor's cache.
+    """
     # JSON lines of scalars are CSV but for their brackets, and texts are handed over quoted as CSV wants them: this is
-    # four times as fast as csv.writer. No text holds a line end, so "]\n[" is found between rows only.
-    lines = _json.encode_lines([_row(offset, trade) for offset, trade in rows])
+    # four times as fast as csv.writer. No text holds a line end, so "]\n[" is found between rows only. Column by
+    # column, for a call from C is half the price of one from Python.
+    columns = (
+        offsets,
+        map(_text_field, map(attrgetter("source"), trades)),
+        map(_text_field, map(attrgetter("symbol"), trades)),
+        map(attrgetter("event_time"), trades),
+        map(attrgetter("price"), trades),
+        map(attrgetter("size"), trades),
+        map(_conditions_field, map(attrgetter("conditions"), trades)),
+        [_NOTHING if trade.trade_id is None else Raw(_quoted(trade.trade_id)) for trade in trades],
+        map(attrgetter("received_at"), trades),
+        map(attrgetter("seq"), trades),
+    )
+    lines = _json.encode_lines(list(zip(*columns, strict=True)))
     number = b"%d," % partition
     return number + lines[1:-2].replace(b"]\n[", b"\n" + number) + b"\n"
 
 
-def _row(offset: int, trade: Trade) -> tuple[int, Raw, int, float, float, Raw, Raw, int, int]:
-    return (
-        offset,
-        _series_field(trade.source, trade.symbol),
-        trade.event_time,
-        trade.price,
-        trade.size,
-        _conditions_field(trade.conditions) if trade.conditions else _NOTHING,
-        _NOTHING if trade.trade_id is None else Raw(_quoted(trade.trade_id)),
-        trade.received_at,
-        trade.seq,
-    )
-
-
 @lru_cache(maxsize=65_536)
-def _series_field(source: str, symbol: str) -> Raw:
-    return Raw(_quoted(source) + b"," + _quoted(symbol))
+def _text_field(text: str) -> Raw:
+    return Raw(_quoted(text))
 
 
 @lru_cache(maxsize=4096)
 def _conditions_field(conditions: tuple[str, ...]) -> Raw:
-    return Raw(_quoted(_json.encode(conditions).decode()))
+    return Raw(_quoted(_json.encode(conditions).decode())) if conditions else _NOTHING
 
 
 def _quoted(text: str) -> bytes:

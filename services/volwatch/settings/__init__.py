@@ -16,6 +16,7 @@ from volwatch.settings.stages import (
     ConsumerSettings,
     DashboardSettings,
     FinnhubSettings,
+    LeaseSettings,
     LocalSettings,
     PipelineSettings,
     ProducerSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "DashboardSettings",
     "FinnhubSettings",
     "KafkaSettings",
+    "LeaseSettings",
     "LocalSettings",
     "PipelineSettings",
     "ProducerSettings",
@@ -38,6 +40,7 @@ __all__ = [
     "as_environment",
     "describe",
     "inherited_environment",
+    "is_given",
     "load",
     "load_one",
 ]
@@ -102,6 +105,11 @@ def as_environment(*groups: BaseSettings) -> dict[str, str]:
 def inherited_environment() -> dict[str, str]:
     """Return our own environment, for programs that we start."""
     return dict(os.environ)
+
+
+def is_given(group: type[BaseSettings], field: str) -> bool:
+    """Return whether the environment says something, not nothing, of a field."""
+    return bool(os.environ.get(f"{group.model_config.get('env_prefix', '')}{field.upper()}"))
 
 
 def describe(*groups: type[BaseSettings]) -> str:

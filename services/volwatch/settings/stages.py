@@ -36,13 +36,41 @@ class ProducerSettings(BaseSettings):
     )
 
 
+class LeaseSettings(BaseSettings):
+    """Which of several producers sends: the one that holds the lease. A replay needs none."""
+
+    model_config = prefix("LEASE")
+    kind: Literal["auto", "kubernetes", "file", "none"] = Field("auto", description="where the lease is kept")
+    name: str = Field(
+        "volwatch-producer",
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        max_length=200,
+        description="name of the Lease, or how its file's name begins",
+    )
+    namespace: str | None = Field(None, description="namespace of the Lease, by default that of the pod")
+    identity: str | None = Field(None, description="name of this producer, by default host name and process number")
+    file: Path | None = Field(
+        None, description="the file that is locked, by default one of the topic's own in the temporary folder"
+    )
+    duration_seconds: float = Field(10.0, ge=2, le=600, description="silence after which a holder is replaced")
+
+
 class FinnhubSettings(BaseSettings):
     """The stream of Finnhub: one connection per token, so one producer."""
 
     model_config = prefix("FINNHUB")
     token: SecretStr = Field(min_length=1, description="the key of the account")
     url: str = Field("wss://ws.finnhub.io", pattern=r"^wss?://[^\s?#]+$", description="where the stream is")
-    symbols: str = Field(description="symbols to watch as Finnhub spells them, at most 50, separated by commas")
+    symbols: str = Field("", description="symbols to watch as Finnhub spells them, at most 50, separated by commas")
+    rest_url: str = Field(
+        "https://finnhub.io/api/v1", pattern=r"^https?://[^\s?#]+$", description="where its quotes are"
+    )
+    quotes_per_minute: int = Field(50, ge=1, le=1_000, description="most calls for quotes in a minute")
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The symbols, each once, in their order."""
+        return tuple(dict.fromkeys(name for part in self.symbols.split(",") if (name := part.strip())))
 
 
 class ConsumerSettings(BaseSettings):

@@ -1,6 +1,6 @@
 """What the dashboard may ask of the warehouse, as frames and small values; it writes nothing but acknowledgements."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, TypeVar
@@ -9,11 +9,12 @@ import pandas as pd
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
+from volwatch.reconcile import Reconciliation
 from volwatch.settings import WarehouseSettings
 from volwatch.warehouse import reader_statements as statements
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.pool import Pool
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, PipelineTotals, Series
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, LiveSeries, PipelineTotals, Series
 
 STATEMENT_TIMEOUT_SECONDS = 10.0
 SEVERITIES = ("LOW", "MEDIUM", "HIGH")
@@ -196,5 +197,16 @@ def _totals(cursor: Cursor) -> PipelineTotals:
         rows={"loaded": loaded, "rejected": rejected},
         load_gaps=gaps,
         open_alerts={severity: open_alerts.get(severity, 0) for severity in SEVERITIES},
+        unreadable_objects=dict(_fetch(cursor, statements.UNREADABLE, {})),
+        quarantined_1d=dict(_fetch(cursor, statements.QUARANTINED, {})),
+        live=tuple(_live_series(cursor)),
         reconcile_difference_rows=difference,
+        reconciled=tuple(
+            Reconciliation(*row) for row in _fetch(cursor, statements.RECONCILIATION, {"limit": ROW_LIMIT})
+        ),
     )
+
+
+def _live_series(cursor: Cursor) -> Iterator[LiveSeries]:
+    for source, symbol, calendar, newest_bar in _fetch(cursor, statements.LIVE_SERIES, {"limit": ROW_LIMIT}):
+        yield LiveSeries(Series(source, symbol), calendar, newest_bar)

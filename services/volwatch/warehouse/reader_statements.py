@@ -226,11 +226,12 @@ WHERE quarantined_at > now() - interval '1 day'
 GROUP BY reason
 ORDER BY rows_1d DESC"""
 
+# Of the counts of everything: one of the newest hours says nothing of the rest.
 RECONCILIATION = """
 SELECT
     checked_at, kafka_partition, kafka_first, kafka_end, raw_rows, loaded_rows, rejected_rows, missing_raw, unloaded
 FROM reconciliations
-WHERE checked_at = (SELECT max(checked_at) FROM reconciliations)
+WHERE since IS NULL AND checked_at = (SELECT max(checked_at) FROM reconciliations WHERE since IS NULL)
 ORDER BY kafka_partition
 LIMIT %(limit)s"""
 
@@ -239,7 +240,26 @@ SELECT
     (SELECT coalesce(sum(rows_loaded), 0)::bigint FROM pipeline_runs),
     (SELECT coalesce(sum(rows_rejected), 0)::bigint FROM pipeline_runs),
     (SELECT coalesce(sum(gaps), 0)::bigint FROM load_positions),
-    (SELECT coalesce(sum(missing_raw + unloaded), 0)::bigint FROM reconciliations
-     WHERE checked_at = (SELECT max(checked_at) FROM reconciliations))"""
+    (SELECT coalesce(max(rows), 0)::bigint
+     FROM (SELECT sum(missing_raw + unloaded) AS rows FROM reconciliations
+           WHERE checked_at >= coalesce((SELECT max(checked_at) FROM reconciliations WHERE since IS NULL), '-infinity')
+           GROUP BY checked_at) AS counted)"""
+
+UNREADABLE = "SELECT fault, count(*) FROM raw_objects WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault"
+
+QUARANTINED = """
+SELECT reason, count(*)
+FROM (SELECT reason, quarantined_at FROM quarantine ORDER BY quarantine_id DESC LIMIT 100000) AS recent
+WHERE quarantined_at > now() - interval '1 day'
+GROUP BY reason
+ORDER BY reason"""
+
+LIVE_SERIES = """
+SELECT standing.source, standing.symbol, watched.calendar, standing.since
+FROM series_standing AS standing
+LEFT JOIN watchlist AS watched USING (symbol)
+WHERE standing.watermark > now() - interval '7 days'
+ORDER BY standing.source, standing.symbol
+LIMIT %(limit)s"""
 
 OPEN_ALERTS = "SELECT severity, count(*) FROM stock_alerts WHERE state IN ('OPEN', 'ESCALATED') GROUP BY severity"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from volwatch.reconcile import Reconciliation
+
 
 class Series(NamedTuple):
     """One symbol as one source tells it."""
@@ -87,6 +89,23 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSeries:
+    """A series of which something came within the last week.
+
+    Attributes
+    ----------
+    calendar : str or None
+        That of the watch-list; None: the one that its form tells.
+    newest_bar : datetime
+        End of its newest bar of regular hours.
+    """
+
+    series: Series
+    calendar: str | None
+    newest_bar: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineTotals:
     """What the pipeline's runs left behind, for the metrics that no run lives long enough to serve.
 
@@ -100,15 +119,27 @@ class PipelineTotals:
         Offsets that no raw object has.
     open_alerts : mapping of str to int
         Open alerts by severity.
+    unreadable_objects : mapping of str to int
+        Raw zone objects that could not be read, by reason.
+    quarantined_1d : mapping of str to int
+        Trades set aside within the last day, by reason.
+    live : tuple of LiveSeries
+        The series of the last week.
     reconcile_difference_rows : int
-        Rows missing somewhere by the newest reconciliation.
+        Rows missing somewhere: the most that the newest whole reconciliation, or one since, has found.
+    reconciled : tuple of Reconciliation
+        The newest whole reconciliation, by partition.
     """
 
     freshness: Freshness
     rows: Mapping[str, int] = field(default_factory=dict)
     load_gaps: int = 0
     open_alerts: Mapping[str, int] = field(default_factory=dict)
+    unreadable_objects: Mapping[str, int] = field(default_factory=dict)
+    quarantined_1d: Mapping[str, int] = field(default_factory=dict)
+    live: tuple[LiveSeries, ...] = ()
     reconcile_difference_rows: int = 0
+    reconciled: tuple[Reconciliation, ...] = ()
 
 
 def _age_seconds(now: datetime, then: datetime | None) -> float | None:

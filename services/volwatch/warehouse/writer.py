@@ -2,19 +2,17 @@
 become visible together, or not at all."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import execute_values
 
 from volwatch.errors import Misconfigured
+from volwatch.warehouse import staging
+from volwatch.warehouse.staging import Copy
 
 _RUN_LOCK_KEY = 0x766F6C72  # "volr": held by the one run that writes
 
@@ -159,75 +157,16 @@ def write_engine_state(
     )
 
 
-_KEYS = {
-    "stock_prices": ("source", "symbol", "bar_seconds", "bar_start"),
-    "stock_volatility": (
-        "source", "symbol", "bar_seconds", "bar_start", "estimator", "window_bars", "model_version",
-    ),
-    "stock_signals": ("source", "symbol", "bar_start", "detector", "detector_version"),
-}  # fmt: skip
-
-_MERGE = """
-INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging}
-ON CONFLICT ({keys}) DO UPDATE SET ({updates}) = ROW ({new}), updated_at = now()
-WHERE NOT {target}.final AND ({old}) IS DISTINCT FROM ({new})
-"""
-
-
 def write_frame(cursor: Cursor, table: str, frame: pd.DataFrame) -> int:
-    """Insert rows, or replace provisional ones, by COPY into a staging table; return how many rows that changed."""
+    """Insert rows, or replace provisional ones; return how many rows that changed."""
     if frame.empty:
         return 0
-    _ensure_partitions(cursor, frame["bar_start"])
-    columns, updates = list(frame.columns), [name for name in frame.columns if name not in _KEYS[table]]
-    parts = {
-        "target": sql.Identifier(table),
-        "staging": sql.Identifier(f"staging_{table}"),
-        "columns": _listed(columns),
-        "keys": _listed(_KEYS[table]),
-        "updates": _listed(updates),
-        "old": _listed(updates, table),
-        "new": _listed(updates, "excluded"),
-    }
-    create = "CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS SELECT {columns} FROM {target} WITH NO DATA"
-    cursor.execute(sql.SQL(create).format(**parts))
-    copy = sql.SQL("COPY {staging} ({columns}) FROM STDIN (FORMAT csv)").format(**parts)
-    cursor.copy_expert(copy, _csv(frame))
-    cursor.execute(sql.SQL(_MERGE).format(**parts))
-    changed: int = cursor.rowcount
-    cursor.execute(sql.SQL("DROP TABLE {staging}").format(**parts))
-    return changed
+    return write_rows(cursor, staging.copy_of(table, [staging.columns_of(frame)], is_new=False))
 
 
-def _listed(names: Sequence[str], qualifier: str | None = None) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(*([qualifier] if qualifier else []), name) for name in names)
-
-
-def _ensure_partitions(cursor: Cursor, times: "pd.Series[pd.Timestamp]") -> None:
-    months = np.unique(_utc(times).astype("datetime64[M]")).astype("datetime64[s]")
-    cursor.execute(
-        "SELECT ensure_partitions(month, month) FROM unnest(%s::timestamptz[]) AS month",
-        (np.datetime_as_string(months, timezone="UTC").tolist(),),
-    )
-
-
-def _csv(frame: pd.DataFrame) -> io.StringIO:
-    # pandas writes a time ten times as slowly as numpy, and most times occur in many rows.
-    texts = {name: _as_text(frame[name]) for name in frame.columns if isinstance(frame[name].dtype, pd.DatetimeTZDtype)}
-    text = io.StringIO()
-    frame.assign(**texts).to_csv(text, index=False, header=False)
-    text.seek(0)
-    return text
-
-
-def _as_text(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.object_]:
-    moments, place = np.unique(_utc(times), return_inverse=True)
-    texts: npt.NDArray[np.object_] = np.datetime_as_string(moments, timezone="UTC").astype(np.object_)[place]
-    return texts
-
-
-def _utc(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.datetime64]:
-    return times.dt.tz_convert(None).to_numpy()
+def write_rows(cursor: Cursor, copy: Copy) -> int:
+    """Insert rows, or replace provisional ones; return how many rows that changed."""
+    return staging.write(cursor, copy)
 
 
 def write_run(cursor: Cursor, started_at: datetime, run: Run) -> None:

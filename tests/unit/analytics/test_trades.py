@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import TIMESTAMP_MS, some_trade
-from volwatch.analytics.trades import Trades, concatenate, from_records, no_trades
+from volwatch.analytics.trades import Trades, by_appearance, concatenate, from_records, no_trades
 from volwatch.trade import Trade
 
 Row = tuple[str, str, int, int, float, float, tuple[str, ...], int]
@@ -80,3 +80,26 @@ def test_compact_trades_say_the_same_and_name_only_what_occurs(records: list[Tra
     assert rows_of(compact) == rows_of(some)
     assert compact.series == tuple({row[:2]: None for row in rows_of(some)})
     assert compact.conditions == tuple({row[6]: None for row in rows_of(some)})
+
+
+@settings(max_examples=50)
+@given(records=RECORDS, data=st.data())
+def test_rows_are_taken_as_asked_for_whether_they_are_one_run_or_not(records: list[Trade], data: st.DataObject) -> None:
+    count = len(records)
+    any_rows = st.lists(st.integers(0, count - 1), max_size=2 * count) if count else st.just([])
+    first = data.draw(st.integers(0, count))
+    one_run = st.just(list(range(first, data.draw(st.integers(first, count)))))
+    rows = data.draw(any_rows | one_run)
+    trades = from_records(records)
+    assert rows_of(trades.take(np.array(rows, np.intp))) == [rows_of(trades)[row] for row in rows]
+
+
+def test_a_run_of_most_rows_is_no_copy() -> None:
+    trades = from_records([some_trade(seq) for seq in range(4)])
+    assert np.shares_memory(trades.take(np.arange(1, 4)).price, trades.price)
+    assert not np.shares_memory(trades.take(np.arange(3, 4)).price, trades.price)
+
+
+@given(st.lists(st.integers(0, 5), max_size=20))
+def test_codes_come_by_their_first_row(codes: list[int]) -> None:
+    assert by_appearance(np.array(codes, np.int32), 6).tolist() == list(dict.fromkeys(codes))

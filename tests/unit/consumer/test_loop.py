@@ -30,7 +30,7 @@ class World:
     def start(self, putter: Executor | None = None) -> None:
         """Start a consumer, as after a crash of the one before."""
         backoff = Backoff(3, lambda: 1.0)
-        storing = Storing(self.store, InlineExecutor(), putter or InlineExecutor(), backoff, lambda _: None)
+        storing = Storing(self.store, putter or InlineExecutor(), backoff, lambda _: None)
         self.health = Health(clock=lambda: self.seconds)
         self.loop = Loop(
             self.broker,
@@ -226,7 +226,7 @@ def test_records_of_which_none_is_a_trade_are_passed_by_their_offsets() -> None:
 def test_a_slow_store_pauses_reading_at_the_bound_and_the_rounds_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("volwatch.consumer.loop._ROOM_SECONDS", 0.0)
     held = HeldExecutor()
-    world = World(held, most_held_bytes=20_000)
+    world = World(held, most_held_bytes=6_000)
     world.broker.send_trades(0, 100)
     world.loop.run_once()
     world.seconds = 100.0
@@ -243,7 +243,7 @@ def test_a_slow_store_pauses_reading_at_the_bound_and_the_rounds_go_on(monkeypat
 
 
 def test_many_partitions_with_a_little_each_stay_within_the_bound() -> None:
-    world = World(most_held_bytes=10_000)
+    world = World(most_held_bytes=2_500)
     for partition in range(20):
         world.broker.send_trades(partition, 5)
     for _ in range(20):

@@ -60,3 +60,9 @@ def test_the_first_hop_that_nothing_has_passed_is_told(passed: int) -> None:
 
 def test_no_hop_is_empty_once_all_have_counted() -> None:
     assert flowing(1.0, until=len(HOPS)).empty() is None
+
+
+def test_a_market_that_may_rest_is_never_stuck() -> None:
+    watch = Watch(0.0, may_rest=True)
+    assert watch.stuck(1e6) is None
+    assert watch.empty() is HOPS[0]

@@ -25,6 +25,7 @@ def test_the_difference_stands_beside_the_counts() -> None:
         "missing_raw": 20,
         "unloaded": 4,
         "difference": 24,
+        "since": None,
     }
 
 
@@ -33,9 +34,10 @@ def test_the_exit_code_says_whether_something_differs() -> None:
 
 
 def test_bad_arguments_are_told_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["reconcile", "--since", "2026-01-05", "--format", "xml"]) == 2
+    assert cli.main(["reconcile", "--since", "2026-01-05", "--history", "never", "--format", "xml"]) == 2
     assert capsys.readouterr().err == (
-        "volwatch reconcile: 2 fault(s) in what it was given\n"
+        "volwatch reconcile: 3 fault(s) in what it was given\n"
         "  - --since: an ISO time with its zone, as 2026-01-05T15:00Z, not '2026-01-05'\n"
+        "  - --history: an ISO time with its zone, as 2026-01-05T15:00Z, not 'never'\n"
         "  - --format: table or csv, not 'xml'\n"
     )

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import cast
 
 import pytest
@@ -8,11 +9,14 @@ from hypothesis import strategies as st
 
 from volwatch.pipeline.listing import (
     LOOK_BACK,
+    OVERLAP,
+    RECENT,
     Plan,
     last_key_before,
     list_start,
     make_plan,
     missing_offsets,
+    share,
     take,
     unloaded,
 )
@@ -109,14 +113,14 @@ def test_the_first_run_lists_everything() -> None:
     assert list_start({}) is None
 
 
-def test_listing_starts_at_the_hour_of_the_partition_furthest_behind() -> None:
+def test_listing_starts_a_little_before_the_partition_furthest_behind() -> None:
     behind = HOUR - timedelta(hours=5)
-    assert list_start({0: position(9), 1: position(3, behind)}) == last_key_before(behind)
+    assert list_start({0: position(9), 1: position(3, behind)}) == last_key_before(behind - OVERLAP)
 
 
 def test_a_partition_that_fell_silent_long_ago_does_not_make_listings_longer() -> None:
     silent = HOUR - timedelta(days=30)
-    assert list_start({0: position(9), 1: position(3, silent)}) == last_key_before(HOUR - LOOK_BACK)
+    assert list_start({0: position(9), 1: position(3, silent)}) == last_key_before(HOUR - RECENT - OVERLAP)
 
 
 @pytest.mark.parametrize("hour", [HOUR, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)])
@@ -143,3 +147,79 @@ def test_what_a_partition_stored_after_days_of_being_stuck_is_found_with_its_nex
     rawzone = Listings([*stuck, key(0, 9, partition=1)])
     plan = planned(rawzone, {0: position(10, hour=days_ago), 1: position(10)})
     assert plan == Plan({0: stuck}, {})
+
+
+def test_an_object_that_begins_before_the_hour_of_the_position_is_found() -> None:
+    """A consumer took over from a dead one, which had stored more than it had committed."""
+    taken_over = key(50, 149, hour=HOUR - timedelta(hours=1))
+    rawzone = Listings([key(0, 99), taken_over])
+    assert planned(rawzone, {0: position(100)}) == Plan({0: [taken_over]}, {})
+    assert rawzone.started_after == [last_key_before(HOUR - OVERLAP)]
+
+
+LONG_SILENT = {0: position(100), 1: position(50, HOUR - timedelta(days=30))}
+DAYS_AGO = key(50, 59, partition=1, hour=HOUR - timedelta(days=1))
+
+
+def test_a_run_that_finds_nothing_looks_at_two_days() -> None:
+    rawzone = Listings([key(0, 99), DAYS_AGO])
+    assert planned(rawzone, LONG_SILENT) == Plan({1: [DAYS_AGO]}, {})
+    assert rawzone.started_after == [last_key_before(HOUR - back - OVERLAP) for back in (RECENT, LOOK_BACK)]
+
+
+def test_the_first_run_of_an_hour_looks_at_two_days() -> None:
+    of_the_hour = key(100, 109, hour=HOUR + timedelta(hours=1))
+    assert planned(Listings([of_the_hour, DAYS_AGO]), LONG_SILENT) == Plan({0: [of_the_hour], 1: [DAYS_AGO]}, {})
+
+
+def test_within_an_hour_a_silent_partition_costs_no_further_listing() -> None:
+    rawzone = Listings([key(100, 109), DAYS_AGO])
+    assert planned(rawzone, LONG_SILENT) == Plan({0: [key(100, 109)]}, {})
+    assert rawzone.started_after == [last_key_before(HOUR - RECENT - OVERLAP)]
+
+
+def test_a_run_that_finds_nothing_does_not_list_the_same_hours_twice() -> None:
+    rawzone = Listings([key(0, 99)])
+    assert planned(rawzone, {0: position(100)}) == Plan()
+    assert len(rawzone.started_after) == 1
+
+
+def test_the_gap_of_one_partition_is_no_reason_to_list_the_silence_of_another() -> None:
+    rawzone = Listings([key(110, 119)])
+    assert planned(rawzone, LONG_SILENT).gaps == {0: 10}
+    assert rawzone.started_after[1] == last_key_before(HOUR - LOOK_BACK - OVERLAP)
+
+
+@pytest.mark.parametrize(("first_offset", "listings"), [(0, 1), (1, 2)])
+def test_a_new_partition_that_begins_late_may_have_objects_as_old_as_any(first_offset: int, listings: int) -> None:
+    rawzone = Listings([key(100, 109), key(first_offset, 9, partition=2)])
+    planned(rawzone, LONG_SILENT)
+    bounds = [last_key_before(HOUR - RECENT - OVERLAP), last_key_before(HOUR - timedelta(days=30) - OVERLAP)]
+    assert rawzone.started_after == bounds[:listings]
+
+
+sizes = st.dictionaries(st.integers(0, 5), st.lists(st.integers(1, 30), min_size=1, max_size=6), min_size=1)
+
+
+@given(sizes=sizes, rows=st.integers(1, 200))
+def test_partitions_share_a_number_of_rows(sizes: dict[int, list[int]], rows: int) -> None:
+    objects = {
+        partition: [
+            key(at, at + held - 1, partition) for at, held in zip(accumulate(own, initial=0), own, strict=False)
+        ]
+        for partition, own in sizes.items()
+    }
+    shared = share(objects, rows)
+    assert all(shared[partition] == objects[partition][: len(shared[partition])] for partition in objects)
+    assert all(shared.values())
+    taken = {partition: held[-1].last_offset + 1 for partition, held in shared.items()}
+    beyond_the_first = sum(taken[partition] for partition in objects if len(shared[partition]) > 1)
+    assert beyond_the_first <= rows
+    if sum(map(sum, sizes.values())) <= rows:
+        assert shared == objects
+
+
+def test_what_a_partition_does_not_need_is_for_the_others() -> None:
+    objects = {0: [key(0, 9), key(10, 19), key(20, 29)], 1: [key(0, 4, partition=1)]}
+    assert share(objects, 35) == objects
+    assert share(objects, 30) == {0: [key(0, 9), key(10, 19)], 1: [key(0, 4, partition=1)]}

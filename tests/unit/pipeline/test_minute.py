@@ -1,12 +1,13 @@
 """The minute path on servers in memory: everything once, in any number of runs."""
 
+import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import msgspec
-import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from structlog.testing import capture_logs
@@ -24,6 +25,7 @@ from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import ObjectInfo, Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.trade import Trade, encode
+from volwatch.warehouse.staging import Copy
 from volwatch.warehouse.writer import LoadedObject, Position, QuarantinedTrade, Run
 
 HOUR = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -112,17 +114,20 @@ class MemoryWarehouse:
     def write_run(self, cursor: object, started_at: datetime, run: Run) -> None:
         self.runs.append(run)
 
-    def write_frame(self, cursor: object, table: str, frame: pd.DataFrame) -> int:
-        """Count the rows that are new or no longer provisional; keep the trades of final one-minute bars."""
-        if table == "stock_prices":
-            minutes = frame[frame["final"] & (frame["bar_seconds"] == 60)]
-            named = minutes[["symbol", "bar_start"]].itertuples(index=False, name=None)
-            self.traded |= dict(zip(named, minutes["trades"], strict=True))
-        keys = [name for name in ("symbol", "bar_seconds", "bar_start", "estimator") if name in frame]
+    def write_rows(self, cursor: object, copy: Copy) -> int:
+        """Count the rows that are new or no longer provisional; keep the trades of final one-minute bars.
+
+        As the server does with a key that is there already, refuse what is said to be new and is not.
+        """
         changed = 0
-        for *key, final in frame[[*keys, "final"]].itertuples(index=False):
-            changed += not self.rows.get((table, *key), False)
-            self.rows[table, *key] = self.rows.get((table, *key), False) or bool(final)
+        for row in csv.DictReader(io.StringIO(bytes(copy.text).decode()), copy.columns):
+            final = row["final"] == "true"
+            if copy.table == "stock_prices" and final and row["bar_seconds"] == "60":
+                self.traded[row["symbol"], row["bar_start"]] = int(row["trades"])
+            key = (copy.table, *(row.get(name) for name in ("symbol", "bar_seconds", "bar_start", "estimator")))
+            assert not (copy.is_new and key in self.rows), f"{key} is there already"
+            changed += not self.rows.get(key, False)
+            self.rows[key] = self.rows.get(key, False) or final
         return changed
 
     def write_standings(self, cursor: object, series: Sequence[Series], standings: Standings) -> None:

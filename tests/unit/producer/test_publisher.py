@@ -131,3 +131,97 @@ def test_the_delivery_time_is_observed_once_the_marked_trades_are_delivered() ->
     after = metric("volwatch_producer_delivery_seconds_sum"), metric("volwatch_producer_delivery_seconds_count")
     assert after[0] - before[0] == pytest.approx(4.0)
     assert after[1] - before[1] == 1
+
+
+class OutOfTurn(Exception):
+    """What a check raises."""
+
+
+class Turn:
+    """A right to send that ends."""
+
+    def __init__(self) -> None:
+        self.ours = True
+
+    def check(self) -> None:
+        if not self.ours:
+            raise OutOfTurn
+
+
+def test_nothing_is_handed_to_the_client_out_of_turn() -> None:
+    kafka, turn = MemoryKafka(), Turn()
+    sender = Publisher(kafka.connect, "trades", "q", lambda: 0.0, on_wait=lambda: None, check=turn.check)
+    turn.ours = False
+    acts: list[Callable[[], None]] = [
+        lambda: sender.send(TRADES),
+        lambda: sender.send_values([("SIM01", b"?")]),
+        lambda: sender.quarantine([Rejected("MSFT", "NO_SESSION", b"{}")]),
+        sender.poll,
+        lambda: sender.flush(1.0),
+    ]
+    for act in acts:
+        with pytest.raises(OutOfTurn):
+            act()
+    kafka.poll(0)
+    assert (kafka.log, kafka.flushed_for) == ([], [])
+
+
+def test_a_turn_that_ends_while_the_queue_is_full_is_noticed() -> None:
+    kafka, turn = MemoryKafka(room=3), Turn()
+    kafka.away = True
+
+    def lose() -> None:
+        turn.ours = False
+
+    sender = Publisher(kafka.connect, "trades", "q", lambda: 0.0, on_wait=lose, check=turn.check)
+    with pytest.raises(OutOfTurn):
+        sender.send(TRADES)
+
+
+def test_a_turn_that_ends_during_the_flush_is_noticed_though_the_queue_is_empty() -> None:
+    kafka, turn = MemoryKafka(), Turn()
+    sender = Publisher(kafka.connect, "trades", "q", lambda: 0.0, on_wait=lambda: None, check=turn.check)
+    kafka.away = True
+    sender.send(TRADES)
+    kafka.away, flush = False, kafka.flush
+
+    def flush_and_lose(timeout: float) -> int:
+        turn.ours = False
+        return flush(timeout)
+
+    kafka.flush = flush_and_lose  # type: ignore[method-assign]
+    with pytest.raises(OutOfTurn):
+        sender.flush(1.0)
+
+
+def test_what_is_withdrawn_is_not_sent_and_no_failure() -> None:
+    kafka = MemoryKafka()
+    sender = publisher(kafka)
+    before = metric("volwatch_producer_trades_total", outcome="withdrawn")
+    kafka.away, kafka.in_flight = True, 3
+    sender.send(TRADES)
+    kafka.away = False
+    sender.withdraw(1.5)
+    assert [sent.value for sent in kafka.log] == [encode(trade) for trade in TRADES[:3]]
+    assert (sender.sent, sender.delivered, sender.failed, sender.withdrawn) == (10, 3, 0, 7)
+    assert (kafka.flushed_for, metric("volwatch_producer_trades_total", outcome="withdrawn") - before) == ([1.5], 7)
+
+
+def test_what_nobody_answers_for_is_forgotten_so_that_it_is_not_sent_again() -> None:
+    kafka = MemoryKafka()
+    sender = publisher(kafka)
+    kafka.away, kafka.in_flight = True, 3
+    sender.send(TRADES)
+    sender.withdraw(1.5)
+    kafka.away = False
+    kafka.poll(0)
+    assert (kafka.log, sender.delivered, sender.withdrawn) == ([], 0, 10)
+
+
+def test_a_halt_takes_back_the_queue_and_leaves_what_is_on_its_way() -> None:
+    kafka = MemoryKafka()
+    sender = publisher(kafka)
+    kafka.away, kafka.in_flight = True, 3
+    sender.send(TRADES)
+    sender.halt()
+    assert len(kafka) == 3

@@ -5,7 +5,7 @@ from typing import cast
 from structlog.testing import capture_logs
 
 from tests.fakes import MemoryStore
-from volwatch.producer.recorded import rawzone_trades
+from volwatch.producer.recorded import Wanted, rawzone_trades
 from volwatch.rawzone.encode import encode_object
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import ObjectInfo, Rawzone
@@ -75,3 +75,31 @@ def test_an_object_that_cannot_be_read_is_skipped_and_told_of() -> None:
     with capture_logs() as logs:
         assert replayed(zone) == expected(trade("A", 10))
     assert [(line["event"], line["reason"]) for line in logs] == [("object_skipped", "BAD_GZIP")]
+
+
+def chosen(zone: MemoryRawzone, wanted: Wanted) -> list[Trade]:
+    return list(rawzone_trades(cast("Rawzone", zone), TEN, ELEVEN, "replay-monday", wanted))
+
+
+def test_of_a_range_only_what_the_producer_had_in_it_is_given() -> None:
+    zone = MemoryRawzone()
+    rows = [trade("A", received_at) for received_at in (10, 20, 30, 40)]
+    zone.store(TEN, 0, 0, rows[:2])
+    zone.store(ELEVEN, 0, 2, rows[2:])
+    zone.store(ELEVEN, 1, 0, [trade("B", 25), trade("B", 45)])
+    assert chosen(zone, Wanted(20, 40)) == expected(rows[1], trade("B", 25), rows[2])
+
+
+def test_only_some_symbols_or_one_source_are_given() -> None:
+    zone = MemoryRawzone()
+    a, b, quote = trade("A", 10), trade("B", 20), trade("A", 30, "finnhub-quote")
+    zone.store(TEN, 0, 0, [a, b, quote])
+    assert chosen(zone, Wanted(0, 99, symbols=frozenset({"A"}))) == expected(a, quote)
+    assert chosen(zone, Wanted(0, 99, source="finnhub-quote")) == expected(quote)
+    assert chosen(zone, Wanted(0, 99, frozenset({"B"}), "finnhub-quote")) == []
+
+
+def test_the_objects_of_a_range_are_looked_for_an_hour_before_and_after() -> None:
+    half_past_ten = round(TEN.timestamp() * 1_000) + 1_800_000
+    nine = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    assert Wanted(half_past_ten, half_past_ten + 1).hours == (nine, ELEVEN)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import some_trade, trades
-from volwatch.rawzone.encode import COLUMNS, encode_object
+from volwatch.rawzone.encode import COLUMNS, encode_object, encode_rows, pack
 from volwatch.trade import Trade
 
 
@@ -26,3 +26,10 @@ def test_the_columns_are_the_position_and_the_whole_trade_record() -> None:
 def test_equal_rows_give_equal_bytes(some: list[Trade]) -> None:
     copies = [Trade(**{name: getattr(trade, name) for name in Trade.__struct_fields__}) for trade in some]
     assert encode_object(1, list(enumerate(some))) == encode_object(1, list(enumerate(copies)))
+
+
+@given(st.lists(trades, min_size=2, max_size=6), st.data())
+def test_rows_encoded_in_parts_make_the_same_object(some: list[Trade], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(1, len(some) - 1))
+    parts = [encode_rows(1, range(cut), some[:cut]), encode_rows(1, range(cut, len(some)), some[cut:])]
+    assert pack(parts) == encode_object(1, list(enumerate(some)))

@@ -1,0 +1,86 @@
+"""The SQL of the alerts of symbols in a rebuild."""
+
+from volwatch.analytics import detector
+from volwatch.analytics.market_wide import MEMBER_KINDS
+
+DETECTOR: dict[str, object] = {
+    "detector": detector.NAME,
+    "detector_version": detector.VERSION,
+    "kinds": list(MEMBER_KINDS),
+}
+
+FACTS = ("threshold", "volatility", "expected_volatility", "ratio", "sentence", "why")
+
+_COLUMNS = """
+SELECT alert_id::text, source, onset_bar, state, severity, statistic, closed_at, confirmed,
+    threshold, volatility, expected_volatility, ratio, sentence, why - 'raw_objects' - 'config_hash'
+FROM stock_alerts
+"""
+
+BY_ID = _COLUMNS + "WHERE alert_id = ANY(%(ids)s::uuid[])"
+
+IN_SCOPE = (
+    _COLUMNS
+    + """
+WHERE source = %(source)s AND symbol = ANY(%(symbols)s) AND kind <> 'MARKET' AND state <> 'SUPPRESSED'
+    AND detector = %(detector)s AND detector_version = %(detector_version)s
+    AND onset_bar > %(after)s AND onset_bar <= %(until)s
+"""
+)
+
+_OF_PARTITION = "AND kind = ANY(%(kinds)s) AND (why ->> 'partition')::integer = %(partition)s"
+
+PROVISIONAL = (
+    _COLUMNS
+    + f"""
+WHERE state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND detector = %(detector)s
+    AND detector_version = %(detector_version)s {_OF_PARTITION}
+"""
+)
+
+OTHER_VERSIONS = f"""
+SELECT alert_id::text, source, severity FROM stock_alerts
+WHERE state IN ('OPEN', 'ESCALATED') AND (detector, detector_version) <> (%(detector)s, %(detector_version)s)
+    {_OF_PARTITION}
+"""  # noqa: S608 - a constant
+
+OPEN = """
+INSERT INTO stock_alerts (alert_id, source, symbol, kind, detector, detector_version, onset_bar, state, severity,
+    confirmed, statistic, threshold, volatility, expected_volatility, ratio, sentence, why, config_hash, detected_at,
+    closed_at)
+VALUES (%(alert_id)s, %(source)s, %(symbol)s, %(kind)s, %(detector)s, %(detector_version)s, %(onset_bar)s, %(state)s,
+    %(severity)s, true, %(statistic)s, %(threshold)s, %(volatility)s, %(expected_volatility)s, %(ratio)s, %(sentence)s,
+    %(why)s, %(config_hash)s, %(detected_at)s, %(closed_at)s)
+ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity, confirmed = true,
+    statistic = excluded.statistic, threshold = excluded.threshold, volatility = excluded.volatility,
+    expected_volatility = excluded.expected_volatility, ratio = excluded.ratio, sentence = excluded.sentence,
+    why = excluded.why, config_hash = excluded.config_hash, closed_at = excluded.closed_at
+"""
+
+CORRECT = """
+UPDATE stock_alerts SET state = %(state)s, severity = %(severity)s, confirmed = true, statistic = %(statistic)s,
+    threshold = %(threshold)s, volatility = %(volatility)s, expected_volatility = %(expected_volatility)s,
+    ratio = %(ratio)s, sentence = %(sentence)s, why = stock_alerts.why || %(why)s, config_hash = %(config_hash)s,
+    closed_at = %(closed_at)s
+WHERE alert_id = %(alert_id)s
+"""
+
+RETRACT = """
+UPDATE stock_alerts SET state = 'RETRACTED', closed_at = coalesce(closed_at, now()), market_alert_id = NULL
+WHERE alert_id = %(alert_id)s
+"""
+
+CLOSE = (
+    "UPDATE stock_alerts SET state = 'CLOSED', closed_at = coalesce(%(closed_at)s, now()) WHERE alert_id = %(alert_id)s"
+)
+
+ACT = """
+INSERT INTO alert_events (alert_id, event, severity, actor, detail)
+VALUES (%(alert_id)s, %(event)s, %(severity)s, %(actor)s, %(detail)s)
+"""
+
+STEP = """
+INSERT INTO alert_events (alert_id, event, severity, bar_start, actor)
+VALUES (%(alert_id)s, %(event)s, %(severity)s, %(bar_start)s, %(actor)s)
+ON CONFLICT (alert_id, event, severity, bar_start) WHERE bar_start IS NOT NULL DO NOTHING
+"""
