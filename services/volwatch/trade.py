@@ -107,7 +107,7 @@ def decode_all(values: Sequence[bytes | None]) -> list[Trade] | None:
     if None in values:
         return None
     lines = b"\n".join(values)  # type: ignore[arg-type]  # there is no None
-    # Text of JSON holds no control character but DEL unless it is escaped: what is left to ask is how a source is named.
+    # Text of JSON holds no control character but DEL unless escaped: what is left to ask is how a source is named.
     if b"\\" in lines or b"\x7f" in lines:
         return None
     try:

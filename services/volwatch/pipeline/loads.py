@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,8 @@ from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.warehouse.writer import LoadedObject
 
-READERS = 2
-"""Objects of a partition that are fetched and decoded at a time: a far store takes longer to answer than to give."""
+FETCHERS = 2
+"""Objects of a partition that are on their way at a time: a far store takes longer to answer than we to decode."""
 
 _log = structlog.get_logger()
 
@@ -44,23 +43,18 @@ def read(rawzone: Rawzone, objects: Sequence[ObjectKey], start: int) -> list[Loa
     """
     loads: list[Load] = []
     reached = start
-    with closing(in_order(READERS, partial(_find, rawzone), objects)) as found:
-        for key, raw in zip(objects, found, strict=True):
-            if isinstance(raw, BadObject):
-                _log.error("object_unreadable", object=str(key), reason=raw.reason, detail=raw.detail)
-                loads.append(Load(key, 0, None, no_trades(), fault=raw.reason))
+    with closing(in_order(FETCHERS, rawzone.read, objects)) as fetched:
+        for key, data in zip(objects, fetched, strict=True):
+            try:
+                raw = decode_object(data, key)
+            except BadObject as error:
+                _log.error("object_unreadable", object=str(key), reason=error.reason, detail=error.detail)
+                loads.append(Load(key, 0, None, no_trades(), fault=error.reason))
                 continue
             skipped = int(np.searchsorted(raw.trades.offset, reached))
             loads.append(Load(key, len(raw.trades), raw, raw.trades.take(slice(skipped, None))))
             reached = max(reached, key.last_offset + 1)
     return loads
-
-
-def _find(rawzone: Rawzone, key: ObjectKey) -> RawRows | BadObject:
-    try:
-        return decode_object(rawzone.read(key), key)
-    except BadObject as error:
-        return error
 
 
 def ledger(loads: Sequence[Load], rejected: Int64) -> list[LoadedObject]:
