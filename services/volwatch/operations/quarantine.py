@@ -13,9 +13,9 @@ from functools import partial
 from psycopg2 import Error
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
-from volwatch import topics
+from volwatch import sending, topics
 from volwatch.errors import BadInput, Transient
-from volwatch.operations import aside, republish, retry, shown
+from volwatch.operations import aside, retry, shown
 from volwatch.operations.prospects import RULES, prospect
 from volwatch.settings import KafkaSettings, WarehouseSettings, describe, load, load_one
 from volwatch.warehouse import quarantine, writer
@@ -219,7 +219,7 @@ def _retry(args: argparse.Namespace) -> int:
 
 def _sent(args: argparse.Namespace, connection: Connection, kafka: KafkaSettings, planned: retry.Plan) -> int:
     topics.check_topics(kafka)  # sending to a topic that is not there might make one that nobody configured
-    publish = partial(republish.send, republish.connect(kafka), kafka.topic)
+    publish = partial(sending.send, sending.connect(kafka, "volwatch-quarantine-retry"), kafka.topic)
     by = args.by or _user()
     sent = retry.send(connection, planned.sent, publish, lambda: datetime.now(UTC), by=by, force=args.force)
     sys.stdout.write(f"{len(sent.acknowledged)} sent, {len(planned.refused)} refused\n")

@@ -11,8 +11,8 @@ from datetime import datetime
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
 from volwatch.operations.prospects import Prospect, prospect
-from volwatch.operations.republish import Sent
 from volwatch.operations.shown import escaped
+from volwatch.sending import Sent
 from volwatch.trade import Trade
 from volwatch.warehouse import quarantine
 from volwatch.warehouse.quarantine import SetAside

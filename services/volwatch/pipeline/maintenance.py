@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the dri
 from volwatch.rawzone.store import Rawzone
 from volwatch.reconcile import Range, Reconciliation
 from volwatch.settings import PipelineSettings
-from volwatch.warehouse import reconciliation, upkeep
+from volwatch.warehouse import rebuild_states, reconciliation, upkeep
 
 _log = structlog.get_logger()
 
@@ -46,6 +46,7 @@ def run(
         for table in ("stock_volatility", "stock_signals"):
             before = now - timedelta(days=settings.volatility_retention_days)
             dropped += upkeep.drop_partitions(cursor, table, before)
+        forgotten = rebuild_states.forget_states(cursor, now)
     counted = reconciliation.count(connection, rawzone, kafka, now)
     with connection, connection.cursor() as cursor:
         upkeep.write_reconciliations(cursor, counted)
@@ -53,6 +54,7 @@ def run(
         "maintenance_run",
         partitions_made=made,
         partitions_dropped=dropped,
+        states_forgotten=forgotten,
         difference_rows=sum(row.difference for row in counted),
     )
     return Report(made, dropped, tuple(counted))

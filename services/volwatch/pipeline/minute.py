@@ -33,6 +33,7 @@ from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import writer
 from volwatch.warehouse.alert_writer import write_transitions
+from volwatch.warehouse.rebuild_states import keep_states
 from volwatch.warehouse.staging import Copy
 from volwatch.warehouse.standing_writer import write_standings
 from volwatch.warehouse.writer import Position, Run
@@ -107,6 +108,7 @@ def _transaction(cursor: Cursor, rawzone: Rawzone, settings: PipelineSettings, s
     plan = unloaded(rawzone, positions)
     chosen = share(plan.objects, settings.rows_per_transaction)
     report = _load(cursor, rawzone, chosen, positions, config)
+    keep_states(cursor)
     _log_gaps(plan)
     writer.write_run(cursor, started, report.as_row())
     return replace(report, left=sum(map(len, plan.objects.values())) - report.objects)

@@ -16,9 +16,10 @@ Sends trades to Kafka: simulated ones, recorded ones again, or those of Finnhub'
 
 The simulator's market never closes. The same seed, scenario, start, symbols and rate give the same trades. SIGUSR1
 multiplies the volatility of one symbol by 8 for three minutes, SIGUSR2 begins or ends a stall, SIGTERM delivers what
-is queued and ends with exit code 0. A replay ends by itself.
+is queued, gives the lease back and ends with exit code 0. A replay ends by itself.
 
-Finnhub allows one connection per token: a second producer with the same token drops both.
+Of several producers of one topic one sends and the others stand by (VOLWATCH_LEASE_*), for Finnhub allows one
+connection per token; a replay does not wait.
 """
 
 _EXAMPLES = """\
@@ -87,18 +88,13 @@ def settings_options(args: argparse.Namespace) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def subscriptions(finnhub: FinnhubSettings) -> tuple[str, ...]:
-    """Return the symbols to subscribe, each once."""
-    return tuple(dict.fromkeys(name for part in finnhub.symbols.split(",") if (name := part.strip())))
-
-
 def faults(args: argparse.Namespace, settings: ProducerSettings, finnhub: FinnhubSettings | None = None) -> list[str]:
     """Return everything that is wrong with the options, and with the symbols of a stream."""
     if settings.source == "replay":
         return _replay_faults(args)
     if settings.source == "finnhub":
         wrong = ["--garbage: of the simulator only"] if args.garbage else []
-        return wrong + (_symbol_faults(subscriptions(finnhub)) if finnhub else [])
+        return wrong + (_symbol_faults(finnhub.watched) if finnhub else [])
     wrong = []
     if not 0 <= args.garbage <= 1:
         wrong.append("--garbage: a share of 0 to 1")

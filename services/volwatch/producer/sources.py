@@ -87,7 +87,7 @@ def _finnhub(settings: FinnhubSettings, stop: Stop, now_ms: int) -> Opened:
     from volwatch.producer.finnhub_source import FinnhubSource
     from volwatch.producer.websocket import finnhub_connection, redacted
 
-    symbols = arguments.subscriptions(settings)
+    symbols = settings.watched
     feed = Feed(
         partial(finnhub_connection, settings.url, settings.token),
         symbols,

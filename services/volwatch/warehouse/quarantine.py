@@ -1,4 +1,5 @@
-"""The table of trades that were not taken, for whoever looks at them or sends them again."""
+"""The table of trades that were not taken, for whoever looks at them or sends them again; those that a rebuild took
+after all are left out."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ SELECT quarantine_id, kafka_partition, kafka_offset, source, symbol, reason, rec
     coalesce((SELECT watermark FROM series_standing AS own WHERE (own.source, own.symbol) = (held.source, held.symbol)),
              (SELECT min(watermark) FROM series_standing AS other WHERE other.source = held.source)) AS watermark
 FROM quarantine AS held
-WHERE (%(ids)s::bigint[] IS NULL OR quarantine_id = ANY(%(ids)s))
+WHERE lifted_at IS NULL
+    AND (%(ids)s::bigint[] IS NULL OR quarantine_id = ANY(%(ids)s))
     AND (%(reason)s::text IS NULL OR reason = %(reason)s)
     AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
     AND (%(since)s::timestamptz IS NULL OR quarantined_at >= %(since)s)
@@ -22,7 +24,8 @@ ORDER BY quarantine_id DESC LIMIT %(limit)s
 """
 _COUNTS = """
 SELECT reason, count(*) FROM quarantine
-WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
+WHERE lifted_at IS NULL
+    AND (%(reason)s::text IS NULL OR reason = %(reason)s)
     AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
     AND (%(since)s::timestamptz IS NULL OR quarantined_at >= %(since)s)
 GROUP BY reason ORDER BY 2 DESC, 1

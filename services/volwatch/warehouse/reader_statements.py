@@ -222,7 +222,7 @@ SELECT
     (array_agg(symbol ORDER BY quarantine_id DESC))[1] AS symbol,
     (array_agg(left(record, 200) ORDER BY quarantine_id DESC))[1] AS record
 FROM (SELECT * FROM quarantine ORDER BY quarantine_id DESC LIMIT 100000) AS recent
-WHERE quarantined_at > now() - interval '1 day'
+WHERE lifted_at IS NULL AND quarantined_at > now() - interval '1 day'
 GROUP BY reason
 ORDER BY rows_1d DESC"""
 
@@ -249,8 +249,8 @@ UNREADABLE = "SELECT fault, count(*) FROM raw_objects WHERE fault IS NOT NULL GR
 
 QUARANTINED = """
 SELECT reason, count(*)
-FROM (SELECT reason, quarantined_at FROM quarantine ORDER BY quarantine_id DESC LIMIT 100000) AS recent
-WHERE quarantined_at > now() - interval '1 day'
+FROM (SELECT reason, quarantined_at, lifted_at FROM quarantine ORDER BY quarantine_id DESC LIMIT 100000) AS recent
+WHERE lifted_at IS NULL AND quarantined_at > now() - interval '1 day'
 GROUP BY reason
 ORDER BY reason"""
 

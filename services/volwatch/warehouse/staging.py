@@ -102,7 +102,9 @@ def _column(values: Any, rows: int) -> pa.Array:
         # Arrow takes as long for a time as for ten numbers, and most times occur in many rows.
         moments, place = np.unique(values, return_inverse=True)
         return pa.array(np.datetime_as_string(moments, timezone="UTC").tolist()).take(pa.array(place))
-    return pa.array(values, from_pandas=True)
+    array = pa.array(values, from_pandas=True)
+    # Of texts that were joined pandas gives several pieces, and the writer makes NUL bytes of these.
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _months(times: npt.NDArray[np.datetime64]) -> list[str]:

@@ -135,12 +135,16 @@ def engine_state(cursor: Cursor, partition: int, version: str) -> bytes | None:
         return None
     saved_version, checksum, state = row[0], row[1], bytes(row[2])
     if saved_version != version:
-        raise Misconfigured(
-            [f"the engine state of partition {partition} is of version {saved_version}, this program's is {version}"]
-        )
+        raise _unusable(partition, f"is of version {saved_version}, this program's is {version}")
     if hashlib.sha256(state).hexdigest() != checksum:
-        raise Misconfigured([f"the engine state of partition {partition} is damaged: its checksum differs"])
+        raise _unusable(partition, "is damaged: its checksum differs")
     return state
+
+
+def _unusable(partition: int, why: str) -> Misconfigured:
+    return Misconfigured(
+        [f"the engine state of partition {partition} {why}; make it anew: volwatch rebuild --from TIME"]
+    )
 
 
 def write_engine_state(

@@ -111,6 +111,9 @@ class MemoryWarehouse:
     def write_quarantine(self, cursor: object, trades: Sequence[QuarantinedTrade]) -> None:
         self.quarantine += trades
 
+    def keep_states(self, cursor: object) -> int:
+        return 0
+
     def write_run(self, cursor: object, started_at: datetime, run: Run) -> None:
         self.runs.append(run)
 
@@ -179,6 +182,7 @@ def make_world(monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
         monkeypatch.setattr(quarantine, "writer", warehouse)
         monkeypatch.setattr(minute, "write_transitions", warehouse.write_transitions)
         monkeypatch.setattr(minute, "write_standings", warehouse.write_standings)
+        monkeypatch.setattr(minute, "keep_states", warehouse.keep_states)
         return World(MemoryRawzone(), warehouse)
 
     return make

@@ -88,7 +88,7 @@ def watching(symbols: str) -> FinnhubSettings:
 
 
 def test_symbols_are_subscribed_once_each_whatever_stands_around_them() -> None:
-    assert arguments.subscriptions(watching(" AAPL,,BINANCE:BTCUSDT, AAPL ,")) == ("AAPL", "BINANCE:BTCUSDT")
+    assert watching(" AAPL,,BINANCE:BTCUSDT, AAPL ,").watched == ("AAPL", "BINANCE:BTCUSDT")
 
 
 @pytest.mark.parametrize(

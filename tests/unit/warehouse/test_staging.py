@@ -55,6 +55,12 @@ def test_a_frame_has_the_same_columns() -> None:
     assert text_of(columns_of(frame)) == text_of({"bar_start": TIMES, "value": np.array([1.5, np.nan])})
 
 
+def test_texts_of_joined_frames_are_whole() -> None:
+    frame = pd.DataFrame({"bar_start": pd.to_datetime(TIMES, utc=True), "symbol": ["A", "B"]})
+    joined = pd.concat([frame.iloc[:0], frame, frame], ignore_index=True)
+    assert text_of(columns_of(joined)).splitlines() == 2 * text_of(columns_of(frame)).splitlines()
+
+
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_numbers_have_all_their_digits(numbers: list[float]) -> None:
     lines = text_of({"bar_start": TIMES[:1].repeat(len(numbers)), "value": np.array(numbers)}).splitlines()
