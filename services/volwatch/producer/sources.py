@@ -10,7 +10,6 @@ from pathlib import Path
 
 from volwatch.analytics.calendars import calendar_named
 from volwatch.analytics.config import EngineConfig
-from volwatch.producer import arguments
 from volwatch.producer.faults import SwitchedSimulator, Switches
 from volwatch.producer.ohlc import ohlc_trades
 from volwatch.producer.replay import REPLAY_PREFIX, Replay

@@ -10,8 +10,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the dri
 from tests.unit.operations.quarantined import MINUTE, MINUTE_MS, TRADE, print_of, set_aside
 from tests.unit.warehouse.fakes import ScriptedCursor
 from volwatch.operations import retry
-from volwatch.sending import Sent
 from volwatch.operations.retry import Plan, plan
+from volwatch.sending import Sent
 from volwatch.trade import Trade
 
 
