@@ -18,6 +18,7 @@ from volwatch.errors import BadInput, Transient
 from volwatch.operations import aside, retry, shown
 from volwatch.operations.prospects import RULES, prospect
 from volwatch.settings import KafkaSettings, WarehouseSettings, describe, load, load_one
+from volwatch.times import time_of
 from volwatch.warehouse import quarantine, writer
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.quarantine import SetAside, Wanted
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     faults: list[str] = []
-    since = shown.time_of("--since", args.since, faults)
+    since = time_of("--since", args.since, faults)
     limit = shown.number_of("--limit", args.limit, faults)
     form = shown.form_of(shown.format_of(args.format, faults), sys.stdout)
     shown.tell(faults)
@@ -231,7 +232,7 @@ def _sent(args: argparse.Namespace, connection: Connection, kafka: KafkaSettings
 def _chosen(args: argparse.Namespace) -> Wanted:
     """Return which trades a retry is of."""
     faults: list[str] = []
-    since = shown.time_of("--since", args.since, faults)
+    since = time_of("--since", args.since, faults)
     ids = tuple(dict.fromkeys(shown.number_of("ID", text, faults) for text in args.ids))
     if ids and (args.reason or args.since):
         faults.append("ID and --reason or --since: one or the other")

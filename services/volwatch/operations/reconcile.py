@@ -14,6 +14,7 @@ from volwatch.operations import shown
 from volwatch.rawzone.store import Rawzone
 from volwatch.reconcile import Reconciliation
 from volwatch.settings import KafkaSettings, RawzoneSettings, WarehouseSettings, describe, load
+from volwatch.times import time_of
 from volwatch.warehouse import reconciliation, upkeep
 from volwatch.warehouse.connection import connect
 
@@ -63,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count once and show it; return 0, or 1 when something differs."""
     faults: list[str] = []
-    since = shown.time_of("--since", args.since, faults)
-    history = shown.time_of("--history", args.history, faults)
+    since = time_of("--since", args.since, faults)
+    history = time_of("--history", args.history, faults)
     form = shown.form_of(shown.format_of(args.format, faults), sys.stdout)
     shown.tell(faults)
     try:

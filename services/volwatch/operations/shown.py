@@ -42,18 +42,6 @@ def escaped(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def time_of(option: str, text: str | None, faults: list[str]) -> datetime | None:
-    """Return the time that an option gives; None, with a fault where it gives none."""
-    try:
-        found = None if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if text is not None and (found is None or found.tzinfo is None):
-        faults.append(f"{option}: an ISO time with its zone, as 2026-01-05T15:00Z, not {text!r}")
-        return None
-    return found
-
-
 def number_of(option: str, text: str, faults: list[str]) -> int:
     """Return the whole number above 0 that an option gives; 1 and a fault where it gives none."""
     if text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**63:

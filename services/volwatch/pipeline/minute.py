@@ -27,14 +27,14 @@ from volwatch.pipeline.configuration import engine_config
 from volwatch.pipeline.listing import Plan, missing_offsets, share, unloaded
 from volwatch.pipeline.loads import Load, ledger, read
 from volwatch.pipeline.quarantine import quarantined
-from volwatch.pipeline.rows import PRICES, VOLATILITY, copies
+from volwatch.pipeline.rows import copies
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import writer
 from volwatch.warehouse.alert_writer import write_transitions
 from volwatch.warehouse.rebuild_states import keep_states
-from volwatch.warehouse.staging import Copy
+from volwatch.warehouse.staging import PRICES, VOLATILITY, Copy
 from volwatch.warehouse.standing_writer import write_standings
 from volwatch.warehouse.writer import Position, Run
 

@@ -12,6 +12,7 @@ from psycopg2 import Error
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from volwatch import times
 from volwatch.errors import BadInput, Transient
 from volwatch.pipeline import rebuild
 from volwatch.pipeline.configuration import engine_config
@@ -35,7 +36,6 @@ from volwatch.warehouse.connection import connect
 APPLICATION_NAME = "volwatch-rebuild"
 STATEMENT_TIMEOUT_SECONDS = 900.0
 _HOUR = timedelta(hours=1)
-_TIME = "an ISO time with its zone, as 2026-01-05T15:00Z"
 
 _DESCRIPTION = """\
 Computes bars, volatility, signals and alerts of a range of hours from the raw zone again, and corrects the tables where
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG + describe(RawzoneSettings, WarehouseSettings, PipelineSettings)
-    parser.add_argument("--from", dest="first", metavar="TIME", required=True, help=f"first hour: {_TIME}")
+    parser.add_argument("--from", dest="first", metavar="TIME", required=True, help=f"first hour: {times.FORM}")
     parser.add_argument("--to", dest="end", metavar="TIME", help="end, not included (default: what is loaded)")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would change")
     parser.add_argument("--allow-loss", action="store_true", help="go on where the raw zone has lost what was loaded")
@@ -104,15 +104,15 @@ def hours_of(first: str, end: str | None) -> tuple[datetime, datetime | None]:
         One is no time, or they are not in order.
     """
     faults: list[str] = []
-    begin, until = _time("--from", first, faults), None if not end else _time("--to", end, faults)
+    begin, until = times.time_of("--from", first, faults), times.time_of("--to", end or None, faults)
     if begin is not None and until is not None and until <= begin:
         faults.append("--to: after --from")
     if faults or begin is None:
         raise BadInput(faults)
-    floor = begin.replace(minute=0, second=0, microsecond=0)
+    floor = begin.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if until is None:
         return floor, None
-    last = until.replace(minute=0, second=0, microsecond=0)
+    last = until.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return floor, last if last == until else last + _HOUR
 
 
@@ -146,17 +146,6 @@ def finish_rebuild(number: int, done: Sequence[Mapping[str, int]]) -> dict[str, 
         report = report.plus(from_counts(counts))
     with _tools() as tools:
         return asdict(rebuild.finish_pieces(tools, number, report))
-
-
-def _time(option: str, text: str, faults: list[str]) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        faults.append(f"{option}: {_TIME}, not {text!r}")
-        return None
-    return found.astimezone(UTC)
 
 
 @contextmanager

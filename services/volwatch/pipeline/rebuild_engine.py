@@ -21,13 +21,13 @@ from volwatch.analytics.trades import Int64, Trades, concatenate, no_trades
 from volwatch.errors import BadObject
 from volwatch.pipeline.quarantine import quarantined
 from volwatch.pipeline.rebuild_plan import Span
+from volwatch.pipeline.rows import of_finality, tables
 from volwatch.rawzone.decode import RawRows, decode_object
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
-from volwatch.warehouse.frames import bars_columns, signals_columns, volatility_columns
 from volwatch.warehouse.rebuild_ledger import Decided, Found
-from volwatch.warehouse.rebuild_rows import PRICES, SIGNALS, VOLATILITY, Scope
-from volwatch.warehouse.staging import Columns
+from volwatch.warehouse.rebuild_rows import Scope
+from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Columns
 from volwatch.warehouse.writer import QuarantinedTrade
 
 _log = structlog.get_logger()
@@ -178,13 +178,8 @@ def _batches(parts: Iterator[_Part], rows: int) -> Iterator[list[_Part]]:
 
 
 def _collect(made: Recomputed, result: Result, config: EngineConfig) -> None:
-    partition = made.span.partition
-    for bars in result.bars:
-        made.rows[PRICES].append(bars_columns(result, bars.take(np.flatnonzero(bars.final)), partition))
-    for part in result.volatility:
-        made.rows[VOLATILITY].append(volatility_columns(result, part.take(np.flatnonzero(part.final))))
-    signals = result.signals.take(np.flatnonzero(result.signals.final))
-    made.rows[SIGNALS].append(signals_columns(result, signals, config.enter))
+    for table, parts in tables(of_finality(result, final=True), made.span.partition, config.enter).items():
+        made.rows[table] += parts
 
 
 def _time(epoch_ms: int) -> datetime:

@@ -4,7 +4,6 @@ transaction under the run lock."""
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 
 from volwatch.alerts import alert_id
@@ -19,13 +18,13 @@ from volwatch.pipeline.rebuild_hour import Tools, compute, rebuild_hour, wait_lo
 from volwatch.pipeline.rebuild_plan import HOUR, Listing, Span, listed
 from volwatch.pipeline.rebuild_report import Report, of_alerts
 from volwatch.pipeline.rebuild_start import Course
+from volwatch.pipeline.rows import of_finality, tables
 from volwatch.warehouse import rebuild_alerts, rebuild_rows, rebuild_states, writer
 from volwatch.warehouse.alert_writer import write_transitions
-from volwatch.warehouse.frames import bars_columns, signals_columns, volatility_columns
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.rebuild_alerts import Stretch
-from volwatch.warehouse.staging import Copy, copy_of
+from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Copy, copy_of
 from volwatch.warehouse.standing_writer import write_standings
 
 CATCH_UP_ROUNDS = 10
@@ -166,10 +165,10 @@ def _replace(tools: Tools, cursor: Cursor, stretch: Stretch, engine: Engine) -> 
     writer.write_engine_state(cursor, partition, state, version=VERSION, config_hash=config.hash, watermark=watermark)
     return Report(
         states_replaced=1,
-        bars_revised=changed[rebuild_rows.PRICES],
+        bars_revised=changed[PRICES],
         bars_withdrawn=withdrawn,
-        volatility=changed[rebuild_rows.VOLATILITY],
-        signals=changed[rebuild_rows.SIGNALS],
+        volatility=changed[VOLATILITY],
+        signals=changed[SIGNALS],
         alerts_opened=alerts,
         alerts_retracted=retracted,
     )
@@ -177,16 +176,7 @@ def _replace(tools: Tools, cursor: Cursor, stretch: Stretch, engine: Engine) -> 
 
 def _shown(preview: Result, partition: int, threshold: float) -> dict[str, Copy]:
     """Return the rows of bars that may still change."""
-    signals = preview.signals.take(np.flatnonzero(~preview.signals.final))
-    rows = {
-        rebuild_rows.PRICES: [
-            bars_columns(preview, bars.take(np.flatnonzero(~bars.final)), partition) for bars in preview.bars
-        ],
-        rebuild_rows.VOLATILITY: [
-            volatility_columns(preview, part.take(np.flatnonzero(~part.final))) for part in preview.volatility
-        ],
-        rebuild_rows.SIGNALS: [signals_columns(preview, signals, threshold)],
-    }
+    rows = tables(of_finality(preview, final=False), partition, threshold)
     return {table: copy_of(table, parts, is_new=False) for table, parts in rows.items()}
 
 

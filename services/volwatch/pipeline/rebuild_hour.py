@@ -20,7 +20,7 @@ from volwatch.pipeline.rebuild_report import Report, of_rows
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import rebuild_ledger, rebuild_rows, writer
-from volwatch.warehouse.staging import copy_of
+from volwatch.warehouse.staging import KEYS, copy_of
 
 LOCK_TRIES = 600
 LOCK_PAUSE_SECONDS = 0.5
@@ -87,10 +87,7 @@ def write(tools: Tools, cursor: Cursor, made: Sequence[Recomputed]) -> Report:
     BadInput
         The raw zone has lost what was loaded once, and that is not allowed.
     """
-    copies = {
-        table: copy_of(table, [part for one in made for part in one.rows[table]], is_new=False)
-        for table in rebuild_rows.KEYS
-    }
+    copies = {table: copy_of(table, [part for one in made for part in one.rows[table]], is_new=False) for table in KEYS}
     rebuild_rows.stage(cursor, copies)
     wait_lock(tools, cursor)
     positions = writer.positions(cursor)

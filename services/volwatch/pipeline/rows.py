@@ -4,7 +4,7 @@ A bar whose first trade came with this result was never shown, so its rows are n
 already, mostly, and are replaced.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from volwatch.analytics.bars import bar_key
 from volwatch.analytics.results import Result
 from volwatch.analytics.trades import Bool, Int64
 from volwatch.warehouse.frames import bars_columns, signals_columns, volatility_columns
-from volwatch.warehouse.staging import Columns, Copy, copy_of
-
-PRICES, VOLATILITY, SIGNALS = "stock_prices", "stock_volatility", "stock_signals"
+from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Columns, Copy, copy_of
 
 
 def copies(result: Result, partition: int, start: int, threshold: float) -> list[Copy]:
@@ -35,13 +33,28 @@ def copies(result: Result, partition: int, start: int, threshold: float) -> list
             part.take(_rows(part.series, part.start, known[part.bar_seconds], is_new)) for part in result.volatility
         ]
         signals = result.signals.take(_rows(result.signals.series, result.signals.start, known[60], is_new))
-        tables: dict[str, Sequence[Columns]] = {
-            PRICES: [bars_columns(result, part, partition) for part in bars],
-            VOLATILITY: [volatility_columns(result, part) for part in volatility],
-            SIGNALS: [signals_columns(result, signals, threshold)],
-        }
-        made += [copy_of(table, parts, is_new=is_new) for table, parts in tables.items()]
+        taken = replace(result, bars=tuple(bars), volatility=tuple(volatility), signals=signals)
+        made += [copy_of(table, parts, is_new=is_new) for table, parts in tables(taken, partition, threshold).items()]
     return [copy for copy in made if copy.rows]
+
+
+def of_finality(result: Result, final: bool) -> Result:
+    """Return a result with those of its rows that are final, or those that may still change."""
+    return replace(
+        result,
+        bars=tuple(bars.take(np.flatnonzero(bars.final == final)) for bars in result.bars),
+        volatility=tuple(part.take(np.flatnonzero(part.final == final)) for part in result.volatility),
+        signals=result.signals.take(np.flatnonzero(result.signals.final == final)),
+    )
+
+
+def tables(result: Result, partition: int, threshold: float) -> dict[str, list[Columns]]:
+    """Return the rows of a result by table, part by part."""
+    return {
+        PRICES: [bars_columns(result, part, partition) for part in result.bars],
+        VOLATILITY: [volatility_columns(result, part) for part in result.volatility],
+        SIGNALS: [signals_columns(result, result.signals, threshold)],
+    }
 
 
 def _known(result: Result, start: int) -> dict[int, Int64]:

@@ -13,7 +13,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import Progress, TaskProgressColumn
 
-from volwatch import topics
+from volwatch import times, topics
 from volwatch.errors import BadInput, Transient
 from volwatch.producer import loop
 from volwatch.producer.loop import Loop, Patience
@@ -27,7 +27,6 @@ from volwatch.trade import SOURCE_PATTERN, Trade
 
 _FLUSH_SECONDS = 20.0
 _TOLD_EVERY = 2_000
-_TIME = "an ISO time with its zone, as 2026-01-05T15:00Z"
 
 _DESCRIPTION = """\
 Sends the trades of the raw zone that the producer had in [--from, --to) to Kafka again, in the order of their arrival
@@ -72,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG + describe(KafkaSettings, RawzoneSettings)
-    parser.add_argument("--from", dest="first", metavar="TIME", required=True, help=f"begin: {_TIME}")
+    parser.add_argument("--from", dest="first", metavar="TIME", required=True, help=f"begin: {times.FORM}")
     parser.add_argument("--to", dest="end", metavar="TIME", required=True, help="end, not included")
     parser.add_argument("--symbols", metavar="A,B", help="only these")
     parser.add_argument("--source", metavar="NAME", help="only what came from there, as finnhub")
@@ -100,8 +99,8 @@ def asked(args: argparse.Namespace, now: datetime) -> Asked:
         Something is wrong with them; all of it is told.
     """
     faults: list[str] = []
-    first, end = _time_ms("--from", args.first, faults), _time_ms("--to", args.end, faults)
-    if not faults and end <= first:
+    first, end = times.time_of("--from", args.first, faults), times.time_of("--to", args.end, faults)
+    if first is not None and end is not None and end <= first:
         faults.append("--to: after --from")
     source = f"{REPLAY_PREFIX}{args.name or now.strftime('%Y%m%dt%H%M%S')}"
     if not re.search(SOURCE_PATTERN, source):
@@ -110,20 +109,13 @@ def asked(args: argparse.Namespace, now: datetime) -> Asked:
     symbols = None if args.symbols is None else frozenset(filter(None, map(str.strip, args.symbols.split(","))))
     if symbols is not None and not symbols:
         faults.append("--symbols: name at least one")
-    if faults:
+    if faults or first is None or end is None:
         raise BadInput(faults)
-    return Asked(Wanted(first, end, symbols, args.source), source, speed)
+    return Asked(Wanted(_epoch_ms(first), _epoch_ms(end), symbols, args.source), source, speed)
 
 
-def _time_ms(option: str, text: str, faults: list[str]) -> int:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        faults.append(f"{option}: {_TIME}, not {text!r}")
-        return 0
-    return round(found.timestamp() * 1_000)
+def _epoch_ms(time: datetime) -> int:
+    return round(time.timestamp() * 1_000)
 
 
 def _speed(text: str, faults: list[str]) -> float:

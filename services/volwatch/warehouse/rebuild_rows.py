@@ -15,14 +15,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver name
 
 from volwatch.analytics import detector, state
 from volwatch.warehouse import rebuild_statements as statements
-from volwatch.warehouse.staging import Copy
+from volwatch.warehouse.staging import KEYS, PRICES, SIGNALS, VOLATILITY, Copy
 
-PRICES, VOLATILITY, SIGNALS = "stock_prices", "stock_volatility", "stock_signals"
-KEYS = {
-    PRICES: ("source", "symbol", "bar_seconds", "bar_start"),
-    VOLATILITY: ("source", "symbol", "bar_seconds", "bar_start", "estimator", "window_bars", "model_version"),
-    SIGNALS: ("source", "symbol", "bar_start", "detector", "detector_version"),
-}
 _VERSIONS = {PRICES: "", VOLATILITY: state.VERSION, SIGNALS: detector.VERSION}
 _MINUTE, _DAY = 60, 86_400
 

@@ -14,13 +14,13 @@ from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from pyarrow import csv
 
-_KEYS = {
-    "stock_prices": ("source", "symbol", "bar_seconds", "bar_start"),
-    "stock_volatility": (
-        "source", "symbol", "bar_seconds", "bar_start", "estimator", "window_bars", "model_version",
-    ),
-    "stock_signals": ("source", "symbol", "bar_start", "detector", "detector_version"),
-}  # fmt: skip
+PRICES, VOLATILITY, SIGNALS = "stock_prices", "stock_volatility", "stock_signals"
+KEYS = {
+    PRICES: ("source", "symbol", "bar_seconds", "bar_start"),
+    VOLATILITY: ("source", "symbol", "bar_seconds", "bar_start", "estimator", "window_bars", "model_version"),
+    SIGNALS: ("source", "symbol", "bar_start", "detector", "detector_version"),
+}
+"""The natural key of each table of bars."""
 
 _ENSURE = "SELECT ensure_partitions(month, month) FROM unnest(%(months)s::timestamptz[]) AS month; SAVEPOINT copy"
 _INSERT = "COPY {target} ({columns}) FROM STDIN (FORMAT csv)"
@@ -135,7 +135,7 @@ def _insert(cursor: Cursor, copy: Copy) -> int:
 
 def _merge(cursor: Cursor, copy: Copy) -> int:
     """Copy rows beside their table, insert those that are new and let the others replace provisional ones."""
-    keys = _KEYS[copy.table]
+    keys = KEYS[copy.table]
     updates = [name for name in copy.columns if name not in keys]
     parts = {
         "target": sql.Identifier(copy.table),

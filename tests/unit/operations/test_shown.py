@@ -50,15 +50,6 @@ def test_printable_text_is_shown_as_it_is() -> None:
     assert shown.escaped("BRK.B £ é 株 {}") == "BRK.B £ é 株 {}"
 
 
-def test_a_time_has_its_zone() -> None:
-    faults: list[str] = []
-    assert shown.time_of("--since", "2026-01-05T15:00Z", faults) == datetime(2026, 1, 5, 15, tzinfo=UTC)
-    assert shown.time_of("--since", None, faults) is None
-    assert faults == []
-    assert shown.time_of("--since", "2026-01-05", faults) is None
-    assert faults == ["--since: an ISO time with its zone, as 2026-01-05T15:00Z, not '2026-01-05'"]
-
-
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", "²", "9" * 19])
 def test_a_number_is_whole_and_above_zero(text: str) -> None:
     faults: list[str] = []

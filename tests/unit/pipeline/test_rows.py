@@ -9,10 +9,10 @@ from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Result
 from volwatch.analytics.trades import from_records
-from volwatch.pipeline.rows import PRICES, SIGNALS, VOLATILITY, copies
+from volwatch.pipeline.rows import copies
 from volwatch.trade import Trade
 from volwatch.warehouse.frames import bars_frame, signals_frame, volatility_frame
-from volwatch.warehouse.staging import Copy
+from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Copy
 
 START_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z
 _KEYS = ("source", "symbol", "bar_seconds", "bar_start", "estimator")
