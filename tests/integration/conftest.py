@@ -4,12 +4,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from psycopg2 import sql
 
+from tests.integration.worlds import MakeWorld, own_world
 from volwatch.local.airflow import Airflow
 from volwatch.local.interrupts import interruptible
 from volwatch.local.stack import ROLES, Stack
@@ -55,6 +57,13 @@ def stack(scratch: Path) -> Iterator[Stack]:
     with Stack(scratch / "session", durable=False) as started:
         started.start_servers()
         yield started
+
+
+@pytest.fixture
+def make_world(stack: Stack) -> Iterator[MakeWorld]:
+    """Makes an object store and a database, as often as it is called; the databases go at the end."""
+    with ExitStack() as worlds:
+        yield lambda: worlds.enter_context(own_world(stack))
 
 
 @pytest.fixture(scope="module")

@@ -5,26 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
 
-from tests.integration.worlds import START_MS, World, end_mark, own_world, print_of, simulated
+from tests.integration.worlds import START_MS, MakeWorld, World, end_mark, own_world, print_of, simulated
 from volwatch.local.stack import Stack
 from volwatch.pipeline.minute import Report
 from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import ObjectInfo, Rawzone
 from volwatch.trade import Trade
 
-MakeWorld = Callable[[], World]
 Outcome = dict[str, list[str]]
-
-
-@pytest.fixture
-def make_world(stack: Stack) -> Iterator[MakeWorld]:
-    with ExitStack() as worlds:
-        yield lambda: worlds.enter_context(own_world(stack))
 
 
 def market() -> dict[int, list[Trade]]:

@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.test_pipeline import MARKET_ALERTS, crowded
-from tests.integration.worlds import MINUTE_MS, START_MS, World, end_mark, own_world, print_of, simulated
+from tests.integration.worlds import MINUTE_MS, START_MS, MakeWorld, World, end_mark, own_world, print_of, simulated
 from volwatch.errors import BadInput, Misconfigured
 from volwatch.local.stack import Stack
 from volwatch.pipeline import rebuild
@@ -29,7 +29,6 @@ from volwatch.warehouse.connection import connect
 
 pytestmark = pytest.mark.integration
 
-MakeWorld = Callable[[], World]
 FIRST = datetime(2026, 1, 5, 15, tzinfo=UTC)
 SECOND = datetime(2026, 1, 5, 16, tzinfo=UTC)
 ROWS = 150
@@ -38,12 +37,6 @@ LIVE_TABLES = (
     "load_positions", "engine_state", "quarantine", "series_standing", "pipeline_runs", "superseded_rows",
 )  # fmt: skip
 REVISIONS = ("revision", "input_revision", "why,bar,revision")
-
-
-@pytest.fixture
-def make_world(stack: Stack) -> Iterator[MakeWorld]:
-    with ExitStack() as worlds:
-        yield lambda: worlds.enter_context(own_world(stack))
 
 
 def market() -> dict[int, list[Trade]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_airflow import TABLES, Api
+from tests.integration.airflow_api import Api
+from tests.integration.test_airflow import TABLES
 from tests.integration.worlds import World, end_mark, print_of, simulated
 from volwatch.local.stack import Stack
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -106,6 +106,9 @@ class World:
         told["stock_alerts"] = self.rows("stock_alerts", *own, where="state <> 'RETRACTED'")
         told["alert_events"] = self.rows("alert_events", *_CLOCKS, where="event IN ('CONFIRMED', 'CLOSED')")
         return told
+
+
+MakeWorld = Callable[[], World]
 
 
 @contextmanager
