@@ -149,7 +149,7 @@ def test_of_two_candidates_the_second_follows_when_the_first_falls_silent(place:
         assert time.monotonic() - began < 2 * DURATION
         wait_seconds = second.step()
         assert not (first.leading and second.leading)
-        time.sleep(0 if second.leading else wait_seconds)
+        time.sleep(0 if second.leading else wait_seconds)  # as an election asks for: the lease runs out by time
     assert first.seconds_left <= 0
     assert place.stored().holder_identity == "b"
 

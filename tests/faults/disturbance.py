@@ -45,7 +45,7 @@ class Disturbance:
                 self._begin(self._ahead.pop(0), now)
             self._kills = [strike for strike in self._kills if not self._struck_now(strike, now)]
             self._rejoin(now)
-            time.sleep(_TICK_SECONDS)
+            time.sleep(_TICK_SECONDS)  # the schedule goes by the clock
         self._outages.settle()
         return self._tally
 

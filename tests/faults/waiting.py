@@ -25,5 +25,5 @@ def wait_until(condition: Callable[[], bool], supervisor: Supervisor, what: str,
     while not condition():
         if time.monotonic() > deadline:
             raise Stuck(f"not within {seconds:.0f} s: {what}")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # other processes bring it about, and tell nobody
         supervisor.look()

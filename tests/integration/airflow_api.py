@@ -38,7 +38,7 @@ class Api:
         deadline = time.monotonic() + seconds
         while (run := look())["state"] not in ("success", "failed"):
             assert time.monotonic() < deadline, run
-            time.sleep(0.5)
+            time.sleep(0.5)  # the API has no event for it
         return run
 
     def task_states(self, run: Run) -> dict[str, str]:

@@ -132,7 +132,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.2)
+        time.sleep(0.2)  # other processes bring it about, and tell nobody
 
 
 def stop(process: subprocess.Popen[str]) -> int:

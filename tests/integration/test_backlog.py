@@ -45,7 +45,7 @@ def drain(world: World, messages: int) -> Iterator[tuple[int, int]]:
             assert time.monotonic() < deadline, f"{committed} of {messages} are stored"
             for _ in range(10):
                 yield committed, memory().rss
-                time.sleep(0.03)
+                time.sleep(0.03)  # between two looks at its memory
         assert stop(process) == 0
 
 

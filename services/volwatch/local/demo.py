@@ -143,6 +143,7 @@ class Demo:
             while time.monotonic() < end and fault is None:
                 fault = self._look(watch)
                 self._show(live, watch)
+                # The pace of the table; the servers send no event that could be waited for.
                 time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
         fault = fault or self._verdict(watch)
         self.console.print(self._table(watch), soft_wrap=True)

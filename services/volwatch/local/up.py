@@ -65,7 +65,7 @@ def _addresses(stack: Stack, services: list[Service], *, airflow: bool) -> Table
 
 def _watch(stack: Stack, console: Console) -> int:
     while not (failed := stack.failed()):
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # of many processes the first to end is asked for
     for ended in failed:
         console.print(f"{ended.name} ended with exit code {ended.exit_code}; see {ended.log}", style="red")
     return 1
