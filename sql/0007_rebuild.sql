@@ -56,11 +56,24 @@ BEGIN
     RETURN withdrawn;
 END $$;
 
-REVOKE ALL ON FUNCTION withdraw_row FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION withdraw_row TO volwatch_pipeline;
+-- The ledger is never rewritten but by a rebuild: an object that can be read after all, and what was rejected of one.
+CREATE FUNCTION mend_object(read_now bigint, loaded_now bigint, of_key text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE raw_objects SET rows_read = read_now, rows_loaded = loaded_now, fault = NULL WHERE object_key = of_key
+$$;
+
+CREATE FUNCTION recount_rejected(of_partition integer, at bigint, difference bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE raw_objects SET rows_rejected = rows_rejected + difference WHERE object_key = (
+        SELECT object_key FROM raw_objects
+        WHERE kafka_partition = of_partition AND at BETWEEN first_offset AND last_offset AND fault IS NULL
+        ORDER BY rows_rejected DESC, object_key LIMIT 1)
+$$;
+
+REVOKE ALL ON FUNCTION withdraw_row, mend_object, recount_rejected FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION withdraw_row, mend_object, recount_rejected TO volwatch_pipeline;
 GRANT SELECT, INSERT, UPDATE, DELETE ON engine_snapshots TO volwatch_pipeline;
 GRANT SELECT, INSERT ON rebuilds, superseded_rows TO volwatch_pipeline;
 GRANT UPDATE (finished_at) ON rebuilds TO volwatch_pipeline;
-GRANT UPDATE (rows_read, rows_loaded, rows_rejected, fault) ON raw_objects TO volwatch_pipeline;
 GRANT UPDATE (reason, lifted_at) ON quarantine TO volwatch_pipeline;
 GRANT SELECT ON superseded_rows, rebuilds TO volwatch_dashboard, volwatch_readonly;

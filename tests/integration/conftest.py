@@ -74,6 +74,8 @@ def airflow(stack: Stack) -> Iterator[Airflow]:
     """
     stack.start_airflow()
     stack.wait_airflow()
+    if not stack.airflow.probe():  # another module had it before, and has stopped it
+        stack.airflow.start()
     yield stack.airflow
     stack.airflow.stop()
 

@@ -107,10 +107,7 @@ def mend_ledger(cursor: Cursor, held: Mapping[str, Entry], found: Sequence[Found
             continue
         fresh = int(np.count_nonzero(~_loaded(each.offset, known.values())))
         if entry is not None:
-            cursor.execute(
-                "UPDATE raw_objects SET rows_read = %s, rows_loaded = %s, fault = NULL WHERE object_key = %s",
-                (len(each.offset), fresh, each.object_key),
-            )
+            cursor.execute("SELECT mend_object(%s, %s, %s)", (len(each.offset), fresh, each.object_key))
         elif fresh:
             row = (each.object_key, each.partition, each.first_offset, each.last_offset, len(each.offset), fresh)
             writer.write_objects(cursor, [LoadedObject(*row, rows_rejected=0, fault=None)])
@@ -182,10 +179,4 @@ def _count(cursor: Cursor, partition: int, offset: int, difference: int) -> None
 
     Where several do, and of prints that were held, another one may have counted it: the sum is right all the same.
     """
-    cursor.execute(
-        """UPDATE raw_objects SET rows_rejected = rows_rejected + %s WHERE object_key = (
-               SELECT object_key FROM raw_objects
-               WHERE kafka_partition = %s AND %s BETWEEN first_offset AND last_offset AND fault IS NULL
-               ORDER BY rows_rejected DESC, object_key LIMIT 1)""",
-        (difference, partition, offset),
-    )
+    cursor.execute("SELECT recount_rejected(%s, %s, %s)", (partition, offset, difference))
