@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from volwatch.rawzone.keys import ObjectKey
+from volwatch.rawzone.keys import ObjectKey, last_key_before
 from volwatch.rawzone.store import Rawzone
 from volwatch.warehouse.writer import Position
 
@@ -72,11 +72,6 @@ def _is_within_hour(plan: Plan, positions: Mapping[int, Position]) -> bool:
     newest = max(position.hour for position in positions.values())
     found = [key.hour for objects in plan.objects.values() for key in objects]
     return bool(found) and max(found) <= newest
-
-
-def last_key_before(hour: datetime) -> ObjectKey:
-    """Return a key that sorts behind every object before an hour."""
-    return ObjectKey(hour.astimezone(UTC) - timedelta(hours=1), 99_999, 2**63 - 1, 2**63 - 1)
 
 
 def make_plan(keys: Iterable[ObjectKey], positions: Mapping[int, Position]) -> Plan:

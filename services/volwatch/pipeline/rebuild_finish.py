@@ -2,7 +2,7 @@
 transaction under the run lock."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 
@@ -20,7 +20,7 @@ from volwatch.pipeline.rebuild_report import Report, of_alerts
 from volwatch.pipeline.rebuild_start import Course
 from volwatch.pipeline.rows import of_finality, tables
 from volwatch.warehouse import rebuild_alerts, rebuild_rows, rebuild_states, writer
-from volwatch.warehouse.alert_writer import write_transitions
+from volwatch.warehouse.alert_writer import UNSETTLED, write_transitions
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.rebuild_alerts import Stretch
@@ -28,7 +28,6 @@ from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Copy, copy_o
 from volwatch.warehouse.standing_writer import write_standings
 
 CATCH_UP_ROUNDS = 10
-_UNSETTLED = timedelta(minutes=10)
 _FIRST_DAY = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -183,7 +182,7 @@ def _shown(preview: Result, partition: int, threshold: float) -> dict[str, Copy]
 def _first_bar(tools: Tools, course: Course) -> datetime:
     """Return from when on bars may have changed."""
     begun = [scope.after for p, engine in course.engines.items() for scope in scopes(p, course.before[p], engine)]
-    return max(min(begun, default=tools.clock()) - _UNSETTLED, _FIRST_DAY)
+    return max(min(begun, default=tools.clock()) - UNSETTLED, _FIRST_DAY)
 
 
 def _forget(cursor: Cursor, course: Course) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from volwatch.pipeline.listing import LOOK_BACK, last_key_before
-from volwatch.rawzone.keys import ObjectKey
+from volwatch.pipeline.listing import LOOK_BACK
+from volwatch.rawzone.keys import ObjectKey, last_key_before
 from volwatch.rawzone.store import Rawzone
 
 HOUR = timedelta(hours=1)

@@ -69,3 +69,8 @@ class ObjectKey:
             return cls(start.replace(tzinfo=UTC), int(partition), int(first_offset), int(last_offset))
         except ValueError as error:
             raise BadObject("BAD_KEY", f"{name!r}: {error}") from error
+
+
+def last_key_before(hour: datetime) -> ObjectKey:
+    """Return a key that sorts behind every object before an hour."""
+    return ObjectKey(hour.astimezone(UTC) - timedelta(hours=1), 99_999, 2**63 - 1, 2**63 - 1)

@@ -11,12 +11,13 @@ from volwatch.analytics import detector
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.results import Facts, Transition
 from volwatch.warehouse.market_reader import Since
+from volwatch.warehouse.market_statements import EVENT
 from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.writer import objects_with
 
 ACTOR = "pipeline"
 
-_UNSETTLED = timedelta(minutes=10)
+UNSETTLED = timedelta(minutes=10)
 """How far before a watermark bars may still change: beyond any lateness."""
 
 _OPEN = """
@@ -45,12 +46,6 @@ WHERE alert_id = %(alert_id)s
 _RETRACT = """
 UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(closed_at)s, market_alert_id = NULL
 WHERE alert_id = %(alert_id)s
-"""
-
-_EVENT = """
-INSERT INTO alert_events (alert_id, event, severity, bar_start, actor)
-VALUES (%(alert_id)s, %(event)s, %(severity)s, %(bar_start)s, %(actor)s)
-ON CONFLICT (alert_id, event, severity, bar_start) WHERE bar_start IS NOT NULL DO NOTHING
 """
 
 
@@ -86,7 +81,7 @@ def _since(cursor: Cursor, partition: int, steps: Sequence[Transition]) -> Since
     """Return since when bars of a partition, and alerts by the steps, may have changed."""
     cursor.execute("SELECT watermark FROM engine_state WHERE kafka_partition = %s", (partition,))
     row = cursor.fetchone()
-    bars = row[0] - _UNSETTLED if row is not None and row[0] is not None else datetime(1970, 1, 2, tzinfo=UTC)
+    bars = row[0] - UNSETTLED if row is not None and row[0] is not None else datetime(1970, 1, 2, tzinfo=UTC)
     onsets: dict[str, datetime] = {}
     for step in steps:
         if step.state in ("OPEN", "RETRACTED"):
@@ -106,7 +101,7 @@ def _write_opening(cursor: Cursor, step: Transition, identity: dict[str, str], *
 
 def _write_event(cursor: Cursor, step: Transition, identity: dict[str, str], event: str) -> None:
     told = {"event": event, "severity": step.severity, "bar_start": _time(step.bar), "actor": ACTOR}
-    cursor.execute(_EVENT, identity | told)
+    cursor.execute(EVENT, identity | told)
 
 
 def _row(

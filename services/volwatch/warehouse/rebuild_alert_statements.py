@@ -78,9 +78,3 @@ ACT = """
 INSERT INTO alert_events (alert_id, event, severity, actor, detail)
 VALUES (%(alert_id)s, %(event)s, %(severity)s, %(actor)s, %(detail)s)
 """
-
-STEP = """
-INSERT INTO alert_events (alert_id, event, severity, bar_start, actor)
-VALUES (%(alert_id)s, %(event)s, %(severity)s, %(bar_start)s, %(actor)s)
-ON CONFLICT (alert_id, event, severity, bar_start) WHERE bar_start IS NOT NULL DO NOTHING
-"""

@@ -4,7 +4,7 @@ that is as it was is not touched."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import Json
@@ -15,6 +15,8 @@ from volwatch.analytics.detector import SEVERITIES
 from volwatch.analytics.market_wide import OPEN_STATES
 from volwatch.analytics.results import Transition
 from volwatch.warehouse import rebuild_alert_statements as statements
+from volwatch.warehouse.market_reader import utc
+from volwatch.warehouse.market_statements import EVENT
 from volwatch.warehouse.rebuild_rows import Scope
 from volwatch.warehouse.writer import objects_with
 
@@ -290,9 +292,4 @@ def _tell_steps(cursor: Cursor, name: str, course: _Course) -> None:
     for step in course.steps:
         event = "CONFIRMED" if step.state == "OPEN" else step.state
         told = {"alert_id": name, "event": event, "severity": step.severity, "bar_start": utc(step.bar), "actor": ACTOR}
-        cursor.execute(statements.STEP, told)
-
-
-def utc(epoch_ms: int) -> datetime:
-    """Return the time of epoch milliseconds."""
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+        cursor.execute(EVENT, told)

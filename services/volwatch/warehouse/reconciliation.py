@@ -1,12 +1,12 @@
 """The rows of each Kafka partition, hop by hop: counted now, and as counted before."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from volwatch.rawzone.keys import ObjectKey, hour_prefix
+from volwatch.rawzone.keys import hour_prefix, last_key_before
 from volwatch.rawzone.store import Rawzone
 from volwatch.reconcile import Hop, Range, Reconciliation, reconcile
 from volwatch.warehouse import upkeep, writer
@@ -40,7 +40,7 @@ def count(
         positions = writer.positions(cursor)
         ledger = upkeep.ledger(cursor, "" if hour is None else hour_prefix(hour))
     stored: dict[int, list[Range]] = {}
-    for info in rawzone.list_all(None if hour is None else _last_key_before(hour)):
+    for info in rawzone.list_all(None if hour is None else last_key_before(hour)):
         stored.setdefault(info.key.partition, []).append((info.key.first_offset, info.key.last_offset))
     counted = []
     for partition in sorted({*kafka, *stored, *positions}):
@@ -56,11 +56,6 @@ def count(
         )
         counted.append(reconcile(partition, hop, now, hour))
     return counted
-
-
-def _last_key_before(hour: datetime) -> ObjectKey:
-    """Return a key that sorts behind every object before an hour."""
-    return ObjectKey(hour - timedelta(hours=1), 99_999, 2**63 - 1, 2**63 - 1)
 
 
 def counted_since(cursor: Cursor, since: datetime) -> list[Reconciliation]:

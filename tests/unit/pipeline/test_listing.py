@@ -12,7 +12,6 @@ from volwatch.pipeline.listing import (
     OVERLAP,
     RECENT,
     Plan,
-    last_key_before,
     list_start,
     make_plan,
     missing_offsets,
@@ -20,7 +19,7 @@ from volwatch.pipeline.listing import (
     take,
     unloaded,
 )
-from volwatch.rawzone.keys import ObjectKey
+from volwatch.rawzone.keys import ObjectKey, last_key_before
 from volwatch.rawzone.store import ObjectInfo, Rawzone
 from volwatch.warehouse.writer import Position
 
