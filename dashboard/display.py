@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +18,7 @@ from volwatch.warehouse.readings import Series
 TALLEST_TABLE_ROWS, ROW_PIXELS = 16, 36
 
 Columns = Mapping[str, ColumnConfig | str | None]
+_Answer = TypeVar("_Answer")
 
 log = structlog.get_logger()
 
@@ -56,6 +58,20 @@ def live(display: Display, draw: Callable[[], None]) -> None:
     # The name tells the fragments of one page apart.
     draw_or_explain.__qualname__ = f"live.{draw.__module__}.{draw.__qualname__}"
     st.fragment(draw_or_explain, run_every=display.refresh_seconds)()
+
+
+def answer(display: Display, ask: Callable[[], _Answer]) -> _Answer:
+    """Return what a page cannot begin without; while the warehouse is away, the page ends here and tries again."""
+    try:
+        return ask()
+    except Transient:
+
+        def begin_again() -> None:
+            ask()
+            st.rerun()
+
+        live(display, begin_again)
+        st.stop()
 
 
 def header(reader: DashboardReader, display: Display, title: str) -> None:

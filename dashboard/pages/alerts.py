@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import wording
-from dashboard.display import Columns, Display, header, live, picked_row
+from dashboard.display import Columns, Display, answer, header, live, picked_row
 from dashboard.reading import DashboardReader
 from volwatch.errors import Transient
 from volwatch.warehouse.readings import Alert, AlertFilter
@@ -98,11 +98,7 @@ def _list(reader: DashboardReader, asked: AlertFilter) -> None:
 
 
 def _one(reader: DashboardReader, display: Display, alert_id: str) -> None:
-    try:
-        alert = reader.alert(alert_id) if _is_uuid(alert_id) else None
-    except Transient:
-        st.error("The warehouse cannot be reached. Reload to try again.", icon=":material/cloud_off:")
-        return
+    alert = answer(display, lambda: reader.alert(alert_id)) if _is_uuid(alert_id) else None
     if alert is None:
         st.warning("There is no alert of the id in the address.", icon=":material/search_off:")
         return

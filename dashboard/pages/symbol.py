@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import wording
-from dashboard.display import Display, header, live
+from dashboard.display import Display, answer, header, live
 from dashboard.figures import (
     Range,
     price_figure,
@@ -19,7 +19,6 @@ from dashboard.figures import (
 )
 from dashboard.reading import DashboardReader
 from volwatch.analytics.volatility import DAILY_ESTIMATORS, MINUTE_ESTIMATORS
-from volwatch.errors import Transient
 from volwatch.warehouse.readings import AlertFilter, Series
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
@@ -33,11 +32,7 @@ MOST_ALERTS = 500
 def render(reader: DashboardReader, display: Display) -> None:
     """Draw the page of the series in the address (``?symbol=&source=``)."""
     header(reader, display, "Symbol")
-    try:
-        known = reader.series()
-    except Transient:
-        st.error("The warehouse cannot be reached. Reload to try again.", icon=":material/cloud_off:")
-        return
+    known = answer(display, reader.series)
     if not known:
         st.info("There is no series yet. It appears when its first bar is loaded.", icon=":material/candlestick_chart:")
         return

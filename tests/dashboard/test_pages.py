@@ -20,6 +20,7 @@ from tests.dashboard.fakes import (
     some_alert,
     some_estimates,
 )
+from volwatch.errors import Transient
 from volwatch.warehouse.readings import Freshness, Series
 
 PAGES = [overview.render, symbol.render, alerts.render, pipeline.render]
@@ -73,6 +74,27 @@ def test_a_page_outlives_a_warehouse_that_is_away(render: Render) -> None:
     app = draw(render, FakeReader(away=True))
     assert not app.exception
     assert {text.split(".")[0] for text in texts(app.error)} == {"The warehouse cannot be reached"}
+
+
+@pytest.mark.parametrize(("render", "first"), [(symbol.render, "series"), (alerts.render, "alert")])
+def test_a_page_whose_first_question_got_no_answer_asks_again_by_itself(render: Render, first: str) -> None:
+    reader = market()
+    setattr(reader, first, away_once(getattr(reader, first)))
+    app = draw(render, reader, alert=ALERT_ID)
+    assert not app.exception
+    assert texts(app.error) == []
+    assert "By day" in texts(app.subheader) or "Acknowledge" in [button.label for button in app.button]
+
+
+def away_once(ask: Callable[..., Any]) -> Callable[..., Any]:
+    answers = iter([Transient("the server closed the connection")])
+
+    def ask_a_server_that_comes_back(*asked: object) -> Any:
+        for error in answers:
+            raise error
+        return ask(*asked)
+
+    return ask_a_server_that_comes_back
 
 
 @pytest.mark.parametrize("name", HOSTILE)

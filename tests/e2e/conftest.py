@@ -66,9 +66,11 @@ def platform(installed: Installed) -> Platform:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Add to a failure what the cluster says."""
+    """Add to a failure what the cluster says, and what the browser shows."""
     report = yield
-    installed = getattr(item, "funcargs", {}).get("installed")
-    if report.failed and installed is not None:  # type: ignore[attr-defined]
-        report.sections.append(("cluster", installed.platform.report()))  # type: ignore[attr-defined]
+    values = getattr(item, "funcargs", {})
+    if report.failed and "installed" in values:  # type: ignore[attr-defined]
+        report.sections.append(("cluster", values["installed"].platform.report()))  # type: ignore[attr-defined]
+    if report.failed and call.when == "call" and "page" in values:  # type: ignore[attr-defined]
+        report.sections.append(("page", values["page"].locator("body").inner_text()))  # type: ignore[attr-defined]
     return report

@@ -114,7 +114,11 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
         sync_playwright() as playwright,
         closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=switches)) as browser,
     ):
-        yield browser.new_page()
+        page = browser.new_page()
+        # Where a page stays empty, its own words say why.
+        page.on("console", lambda message: print(f"console: {message.type}: {message.text}"))  # noqa: T201
+        page.on("requestfailed", lambda request: print(f"no answer: {request.url}: {request.failure}"))  # noqa: T201
+        yield page
 
 
 def visit(page: Page, address: str) -> None:
