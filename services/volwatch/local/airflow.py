@@ -115,6 +115,10 @@ class Airflow(Server):
             "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
             "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            # The scheduler may start tasks before the API server serves, and a busy machine takes its time: a task that
+            # gives up then is tried again minutes later.
+            "WORKERS__EXECUTION_API_RETRIES": "12",
+            "WORKERS__EXECUTION_API_TIMEOUT": "30",
             "LOGGING__BASE_LOG_FOLDER": str(self.folder / "logs"),
             "USAGE_DATA_COLLECTION__ENABLED": "false",
         }
