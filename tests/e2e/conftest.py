@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from kubernetes import config
 from kubernetes.config import ConfigException
+from playwright.sync_api import Error, Page
 
 from tests.chart.rendering import chart_folder
 from tests.e2e.platform import Images, Platform
@@ -72,5 +73,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and "installed" in values:  # type: ignore[attr-defined]
         report.sections.append(("cluster", values["installed"].platform.report()))  # type: ignore[attr-defined]
     if report.failed and call.when == "call" and "page" in values:  # type: ignore[attr-defined]
-        report.sections.append(("page", values["page"].locator("body").inner_text()))  # type: ignore[attr-defined]
+        report.sections.append(("page", _shown(values["page"])))  # type: ignore[attr-defined]
     return report
+
+
+def _shown(page: Page) -> str:
+    """Return the text of a page; a browser that is gone must not take the failure's own words with it."""
+    try:
+        return page.locator("body").inner_text(timeout=5_000)
+    except Error as error:
+        return f"nothing is shown: {error}"
