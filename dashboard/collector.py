@@ -58,6 +58,8 @@ def _pipeline(totals: PipelineTotals) -> Iterator[Metric]:
     yield _each(metrics.pipeline_unreadable_objects, totals.unreadable_objects)
     yield _each(metrics.pipeline_quarantined_1d_rows, totals.quarantined_1d)
     yield _each(metrics.alerts_open, totals.open_alerts)
+    yield _one(metrics.alert_differences, totals.alert_differences)
+    yield _family(metrics.dashboard_blind, dict(totals.blind))
     yield from _markets(totals)
     yield from _reconciliation(totals)
 

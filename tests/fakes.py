@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from volwatch.consumer.batch import Reject
-from volwatch.consumer.kafka import Run, Taken
 from volwatch.errors import Transient
 from volwatch.rawzone.keys import ObjectKey
+from volwatch.receiving import Run, Taken
+from volwatch.sifting import Reject
 from volwatch.trade import MAX_TIME_MS, Trade, encode
 
 TIMESTAMP_MS = 1_767_625_200_000  # 2026-01-05T15:00:00Z

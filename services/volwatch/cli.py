@@ -16,6 +16,7 @@ COMMANDS = {
     "producer": ("volwatch.producer.main", "send trades to Kafka, from the simulator, a replay or Finnhub"),
     "replay": ("volwatch.producer.replay_command", "send recorded trades again, under a source of their own"),
     "consumer": ("volwatch.consumer.main", "store trades from Kafka in the raw zone"),
+    "detector": ("volwatch.detector.main", "raise alerts from the trades as they come"),
     "pipeline": ("volwatch.pipeline.command", "run the minute path or its maintenance once, as Airflow does"),
     "rebuild": ("volwatch.pipeline.rebuild_command", "compute a range of hours from the raw zone again"),
     "migrate": ("volwatch.warehouse.migrate_command", "bring the PostgreSQL schema up to date"),

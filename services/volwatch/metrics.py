@@ -106,6 +106,46 @@ consumer_last_success_timestamp_seconds = Gauge(
     "When an object was last stored and its offsets committed",
     registry=REGISTRY,
 )
+detector_records_total = Counter(
+    "volwatch_detector_records_total",
+    "Kafka records by what became of them: taken (trades), rejected (no trades)",
+    ["outcome"],
+    registry=REGISTRY,
+)
+detector_steps_total = Counter(
+    "volwatch_detector_steps_total",
+    "Steps in the lives of alerts that the detector wrote: OPEN, ESCALATED, CLOSED, RETRACTED",
+    ["state"],
+    registry=REGISTRY,
+)
+detector_delay_seconds = Histogram(
+    "volwatch_detector_delay_seconds",
+    "Time from a trade's arrival in Kafka until what it says of alerts is committed",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
+)
+detector_engine_seconds = Histogram(
+    "volwatch_detector_engine_seconds",
+    "Time the engines take for the records of one round",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+detector_event_lag_seconds = Gauge(
+    "volwatch_detector_event_lag_seconds",
+    "Now minus the event time of the newest trade, when the engine had taken it",
+    registry=REGISTRY,
+)
+detector_newest_event_timestamp_seconds = Gauge(
+    "volwatch_detector_newest_event_timestamp_seconds",
+    "Event time of the newest trade that the engines have taken; 0 before the first",
+    registry=REGISTRY,
+)
+detector_last_success_timestamp_seconds = Gauge(
+    "volwatch_detector_last_success_timestamp_seconds",
+    "When a step in the life of an alert was last committed",
+    registry=REGISTRY,
+)
+detector_partitions = Gauge("volwatch_detector_partitions", "Partitions that this detector watches", registry=REGISTRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +197,13 @@ market_open = OnScrape(
     "volwatch_market_open", "1 in the regular hours of a calendar that some series of the last week has", ("calendar",)
 )
 alerts_open = OnScrape("volwatch_alerts_open", "Alerts open or escalated, by severity", ("severity",))
+alert_differences = OnScrape(
+    "volwatch_alert_differences",
+    "Steps of alerts on final bars that one of detector and minute path found and the other did not, of six days",
+)
+dashboard_blind = OnScrape(
+    "volwatch_dashboard_blind", "1 while an alert says that this cannot be seen", ("source", "what")
+)
 reconcile_difference_rows = OnScrape(
     "volwatch_reconcile_difference_rows",
     "Rows that one hop has and the next has not: the most that the newest whole reconciliation, or one since, found",

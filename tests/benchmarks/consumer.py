@@ -22,14 +22,14 @@ from tests.benchmarks.producer import connected, publish
 from tests.benchmarks.reading import each_batch, each_message, subscribed
 from tests.benchmarks.servers import Servers
 from volwatch.analytics.trades import Trades, concatenate
-from volwatch.consumer.backoff import Backoff
+from volwatch.backoff import Backoff
 from volwatch.consumer.batch import Limits
-from volwatch.consumer.kafka import FETCHING, Run, Subscription
 from volwatch.consumer.loop import Loop
 from volwatch.consumer.quarantine import Quarantine
 from volwatch.consumer.storing import Storing
 from volwatch.rawzone.decode import decode_object
 from volwatch.rawzone.store import Rawzone
+from volwatch.receiving import FETCHING, Run, Subscription
 from volwatch.runtime import Health, Stop
 from volwatch.settings import ConsumerSettings, KafkaSettings, RawzoneSettings
 
@@ -110,7 +110,7 @@ def consume(kafka: KafkaSettings, rawzone: RawzoneSettings, count: int) -> Timed
     """Store the whole topic as the consumer does, with its default settings."""
     settings, stop = ConsumerSettings(), Stop()
     _freeze()
-    broker = Watched(Subscription.connect(kafka, uuid.uuid4().hex), count, stop)
+    broker = Watched(Subscription.connect(kafka, uuid.uuid4().hex, "bench"), count, stop)
     backoff = Backoff(settings.store_attempts, random.random)
     with ThreadPoolExecutor(1) as putter:
         Loop(

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # In place of this folder, whose modules would stand before others of the same names.
 sys.path[0] = str(ROOT)
 
-from tests.benchmarks import bars, consumer, engine, loader, producer  # noqa: E402 - found by the path above
+from tests.benchmarks import bars, consumer, engine, fastpath, loader, producer  # noqa: E402 - found by the path above
 from tests.benchmarks.measure import Measured, Unequal  # noqa: E402 - the same
 from tests.benchmarks.servers import Servers  # noqa: E402 - the same
 from volwatch.errors import Misconfigured  # noqa: E402 - the same
@@ -33,6 +33,7 @@ Tell = Callable[[str], None]
 
 def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
     """Return the benchmarks by name."""
+    fast = cache(partial(fastpath.run, servers))
     return {
         "bars": bars.run,
         "engine": engine.run,
@@ -42,6 +43,8 @@ def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
         "consumer": partial(consumer.run, servers),
         "consumer_vs_loop": partial(consumer.run_against_loop, servers),
         "loader": partial(loader.run, servers),
+        "fastpath_p50_ms": lambda tell: fast(tell)["p50"],
+        "fastpath_p99_ms": lambda tell: fast(tell)["p99"],
     }
 
 
@@ -51,9 +54,10 @@ def main(arguments: list[str], console: Console) -> int:
         known = benchmarks(servers)
         parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
         parser.add_argument("--only", metavar="NAME", choices=known, help=f"one of {', '.join(known)}")
+        tell = partial(_tell, console)
         only = parser.parse_args(arguments).only
         try:
-            measured = [known[name](lambda line: _tell(console, line)) for name in ([only] if only else known)]
+            measured = [known[name](tell) for name in ([only] if only else known)]
         except Misconfigured as error:
             console.print(str(error), style="bold red", markup=False)
             return 2

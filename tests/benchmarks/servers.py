@@ -9,10 +9,12 @@ from typing import Self
 
 from rich.console import Console
 
-from volwatch.local.stack import Stack
+from volwatch.local.stack import ROLES, Stack
 from volwatch.rawzone.store import Rawzone
-from volwatch.settings import KafkaSettings, RawzoneSettings
+from volwatch.settings import KafkaSettings, RawzoneSettings, WarehouseSettings
 from volwatch.topics import create_topics
+from volwatch.warehouse import provision
+from volwatch.warehouse.migrations import migrate
 
 
 class Servers:
@@ -56,6 +58,14 @@ class Servers:
         settings = self.stack.kafka_settings.model_copy(update=topics)
         create_topics(settings)
         return settings
+
+    def new_database(self, role: str) -> WarehouseSettings:
+        """Return how to reach an empty warehouse under a role."""
+        database = f"volwatch_{uuid.uuid4().hex[:8]}"
+        with self.stack.postgres.admin() as admin:
+            provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
+        migrate(self.stack.postgres.settings(provision.OWNER, database))
+        return self.stack.postgres.settings(ROLES[role], database)
 
     def new_bucket(self) -> RawzoneSettings:
         """Return how to reach an empty bucket."""

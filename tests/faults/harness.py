@@ -15,7 +15,7 @@ from tests.faults.check import Check
 from tests.faults.disturbance import Disturbance, Tell
 from tests.faults.options import Options
 from tests.faults.outages import Outages, own_servers
-from tests.faults.parts import CONSUMERS, LOADER, PRODUCER, Part, parts
+from tests.faults.parts import CONSUMERS, DETECTOR, LOADER, PRODUCER, Part, parts
 from tests.faults.platform import Outcome, Platform, own_platform, own_topics
 from tests.faults.supervisor import Supervisor, has_session
 from tests.faults.verdict import judge
@@ -87,11 +87,12 @@ def drain(stack: Stack, supervisor: Supervisor, platform: Platform) -> Check:
     platform.send_marks(platform.log())
     ends = platform.ends()
     wait_until(lambda: platform.committed() == ends, supervisor, "the consumers have stored all", _DRAIN_SECONDS)
-    for name in CONSUMERS:
+    wait_until(lambda: platform.detected() == ends, supervisor, "the detector has taken all", _DRAIN_SECONDS)
+    for name in (*CONSUMERS, DETECTOR):
         supervisor.leave(name)
     wait_until(lambda: platform.loaded() == ends, supervisor, "the loaders have loaded all", _DRAIN_SECONDS)
     supervisor.rest(LOADER)
-    idle = (*CONSUMERS, LOADER)
+    idle = (*CONSUMERS, DETECTOR, LOADER)
     wait_until(lambda: not any(map(supervisor.runs, idle)), supervisor, "everything has stopped", _DRAIN_SECONDS)
     database = platform.world.warehouse.database
     wait_until(lambda: not has_session(stack.postgres, database), supervisor, "no loader is left", _DRAIN_SECONDS)

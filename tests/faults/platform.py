@@ -32,7 +32,8 @@ _HEADERS: list[tuple[str, str | bytes | None]] = [*KAFKA_HEADERS]
 # The row of an alert of a market is compared, the steps to it are not: for a while it may stand by the symbols of the
 # partitions that were loaded first, be closed and opened again, or be taken back, as the other ones have their say.
 _OF_SYMBOLS = (
-    "event IN ('CONFIRMED', 'CLOSED') AND alert_id IN (SELECT alert_id FROM stock_alerts WHERE kind <> 'MARKET')"
+    "event IN ('CONFIRMED', 'CLOSED') AND alert_id IN (SELECT alert_id FROM stock_alerts"
+    " WHERE kind NOT IN ('MARKET', 'BLIND'))"
 )
 
 
@@ -47,7 +48,16 @@ class Platform:
     @property
     def environment(self) -> Mapping[str, str]:
         """What its processes are told."""
-        return {**self.world.environment, **as_environment(self.kafka), "VOLWATCH_CONSUMER_GROUP": self.group}
+        return {
+            **self.world.environment,
+            **as_environment(self.kafka),
+            "VOLWATCH_CONSUMER_GROUP": self.group,
+            **self._detector,
+        }
+
+    @property
+    def _detector(self) -> Mapping[str, str]:
+        return {"VOLWATCH_DETECTOR_GROUP": f"{self.group}-detector"}
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of each partition that has records."""
@@ -63,6 +73,10 @@ class Platform:
     def loaded(self) -> dict[int, int]:
         """Return how far the loader is."""
         return dict(self.world.select("SELECT kafka_partition, next_offset FROM load_positions"))
+
+    def detected(self) -> dict[int, int]:
+        """Return how far the detector is, of the partitions that have records."""
+        return dict(self.world.select("SELECT kafka_partition, next_offset FROM detector_state WHERE next_offset > 0"))
 
     def log(self) -> Log:
         """Return the whole topic of trades, read by a plain consumer that belongs to no group."""
@@ -88,7 +102,8 @@ class Platform:
 
     def outcome(self) -> Outcome:
         """Return all of the warehouse that must be the same however the records came."""
-        events = self.world.rows("alert_events", "event_id", "happened_at", where=_OF_SYMBOLS)
+        # Who was first to say so is no matter.
+        events = self.world.rows("alert_events", "event_id", "happened_at", "actor", where=_OF_SYMBOLS)
         return self.world.outcome() | {"alert_events": events}
 
     def reconcile(self) -> Check:

@@ -17,7 +17,8 @@ from volwatch.errors import Transient
 from volwatch.local.postgres import Postgres
 from volwatch.local.scrape import read_metric
 from volwatch.local.service import Service
-from volwatch.local.stack import Stack
+from volwatch.local.stack import ROLES, Stack
+from volwatch.settings import as_environment
 
 _PAUSE_AFTER_CRASH_SECONDS = 1.0
 _LONGEST_WAIT_FOR_WORK_SECONDS = 15.0
@@ -154,7 +155,8 @@ class Supervisor:
             kept.service.launch()
             return
         stage, *words = kept.part.words
-        environment = {**self._environment, **kept.part.environment}
+        role = self._stack.postgres.settings(ROLES[kept.part.role], self._database)
+        environment = {**self._environment, **as_environment(role), **kept.part.environment}
         kept.service = self._stack.start_service(stage, *words, env=environment, name=_process_name(kept.part.name))
 
     def _note_end(self, kept: _Kept) -> None:

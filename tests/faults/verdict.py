@@ -31,7 +31,7 @@ def judge(market: Market, platform: Platform, samples: Sequence[Sample], undistu
     checks += _check_loaded(platform, trades)
     outcome = platform.outcome()
     checks += [compare(table, undisturbed[table], outcome[table]) for table in undisturbed]
-    return [*checks, platform.reconcile()]
+    return [*checks, _check_paths(platform), platform.reconcile()]
 
 
 def trades_of(log: Log) -> tuple[dict[int, dict[int, Trade]], set[tuple[int, int]]]:
@@ -88,6 +88,16 @@ def _check_loaded(platform: Platform, trades: Mapping[int, Mapping[int, Trade]])
         _balance(f"ledger → bars, {rejected} rejected, {marks} marks", counted, in_bars + rejected + marks),
         Check("offsets passed over, objects unreadable", counted, gaps + faults, 0),
     ]
+
+
+def _check_paths(platform: Platform) -> Check:
+    """Return whether detector and minute path found the same steps on final bars, as far as both came."""
+    counted = _figure(platform, "SELECT count(*) FROM alert_steps WHERE path = 'detector'")
+    lost, doubled = (
+        _figure(platform, f"SELECT count(*) FROM alert_differences WHERE found_by = '{path}'")
+        for path in ("pipeline", "detector")
+    )
+    return Check("steps of alerts by both paths", counted, lost, doubled)
 
 
 def _figure(platform: Platform, statement: str) -> int:

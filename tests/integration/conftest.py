@@ -98,7 +98,8 @@ def platform_as(stack: Stack) -> Iterator[Callable[[str], dict[str, str]]]:
 
     def environment(role: str) -> dict[str, str]:
         own = as_environment(kafka, rawzone, stack.postgres.settings(ROLES[role], database))
-        return {**own, "VOLWATCH_CONSUMER_GROUP": f"consumer-{name}"}
+        groups = {f"VOLWATCH_{stage.upper()}_GROUP": f"{stage}-{name}" for stage in ("consumer", "detector")}
+        return {**own, **groups}
 
     yield environment
     admin_client = AdminClient({**kafka.client_config()})

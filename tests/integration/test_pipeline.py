@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from volwatch.producer.simulator import Simulator
 from volwatch.rawzone.keys import ObjectKey, hour_of
 from volwatch.settings import RawzoneSettings, WarehouseSettings, load
 from volwatch.trade import Trade, encode
-from volwatch.warehouse.alert_writer import write_transitions
+from volwatch.warehouse.alert_writer import Told, write_transitions
 from volwatch.warehouse.connection import connect
 
 EVERY_TABLE = (
@@ -311,6 +311,8 @@ def opening(number: int, minute: int, state: str = "OPEN", partition: int = 0) -
     )
 
 
+FIRST_DAY = datetime(1970, 1, 2, tzinfo=UTC)
+
 INSERT_BAR = """
     INSERT INTO stock_prices (source, symbol, bar_start, bar_seconds, open, high, low, close, volume, trades, session,
         revision, final, flags, elapsed_bars, first_trade_at, last_trade_at, kafka_partition, first_offset, last_offset)
@@ -328,7 +330,8 @@ def test_an_alert_of_the_market_is_taken_back_with_those_of_its_symbols_and_come
 
         def step(*steps: Transition) -> list[tuple[object, ...]]:
             for _again in range(2):
-                write_transitions(cursor, steps, partition=0, threshold=3.7, config_hash="h")
+                told = [Told(0, 0, 1, steps)]
+                write_transitions(cursor, told, "pipeline", bars_since=FIRST_DAY, threshold=3.7, config_hash="h")
             cursor.execute(
                 """SELECT state, statistic, (SELECT count(*)::int FROM stock_alerts AS member
                        WHERE member.market_alert_id = market.alert_id) FROM stock_alerts AS market

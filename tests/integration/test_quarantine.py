@@ -13,9 +13,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.integration.worlds import World, end_mark, print_of, simulated
-from volwatch.consumer.batch import Reject
 from volwatch.consumer.quarantine import Quarantine
 from volwatch.settings import KafkaSettings, RawzoneSettings, WarehouseSettings, load
+from volwatch.sifting import Reject
 from volwatch.topics import offsets
 from volwatch.trade import Trade, decode, encode
 

@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from tests.integration.test_pipeline import MARKET_ALERTS, crowded
 from tests.integration.worlds import MINUTE_MS, START_MS, MakeWorld, World, end_mark, own_world, print_of, simulated
+from volwatch.configuration import engine_config
 from volwatch.errors import BadInput, Misconfigured
 from volwatch.local.stack import Stack
 from volwatch.pipeline import rebuild
-from volwatch.pipeline.configuration import engine_config
 from volwatch.pipeline.rebuild import Piece
 from volwatch.pipeline.rebuild_hour import Tools
 from volwatch.pipeline.rebuild_report import Report
@@ -112,7 +112,7 @@ def outcome(world: World) -> dict[str, list[str]]:
         table: world.rows(table, *clocks, *REVISIONS)
         for table in ("stock_prices", "stock_volatility", "stock_signals", "engine_state", "series_standing")
     }
-    own = ("recorded_at", "detected_at", "why,raw_objects", *REVISIONS)
+    own = ("recorded_at", "detected_at", "why,raw_objects", "reached", *REVISIONS)
     told["stock_alerts"] = world.rows("stock_alerts", *own, where="state <> 'RETRACTED' AND confirmed")
     told["alert_events"] = world.rows(
         "alert_events",

@@ -102,8 +102,8 @@ class World:
         """Return all that must be the same however the raw rows came; what was taken back in between is left out."""
         whole = ("stock_prices", "stock_volatility", "stock_signals", "quarantine", "load_positions", "engine_state")
         told = {table: self.rows(table, *_CLOCKS, "hour") for table in whole}
-        own = (*_CLOCKS, "detected_at", "why,raw_objects")
-        told["stock_alerts"] = self.rows("stock_alerts", *own, where="state <> 'RETRACTED'")
+        own = (*_CLOCKS, "detected_at", "why,raw_objects", "reached")
+        told["stock_alerts"] = self.rows("stock_alerts", *own, where="state <> 'RETRACTED' AND kind <> 'BLIND'")
         told["alert_events"] = self.rows("alert_events", *_CLOCKS, where="event IN ('CONFIRMED', 'CLOSED')")
         return told
 

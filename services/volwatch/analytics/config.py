@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from volwatch.analytics.calendars import Calendar, calendar_for, calendar_named
+from volwatch.analytics.calendars import MINUTE_MS, Calendar, calendar_for, calendar_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class EngineConfig:
     def calendar(self, name: str) -> Calendar:
         """Return a calendar by name."""
         return self.calendars[name] if name in self.calendars else calendar_named(name)
+
+    def final_before(self, watermark: int) -> int:
+        """Return before which start bars are final at a watermark; both epoch ms."""
+        return watermark - self.lateness_seconds * 1000 - MINUTE_MS + 1
 
     @property
     def hash(self) -> str:

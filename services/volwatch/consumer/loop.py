@@ -11,12 +11,13 @@ from typing import Protocol
 import structlog
 
 from volwatch import metrics
-from volwatch.consumer.backoff import Backoff
-from volwatch.consumer.batch import Batch, Limits, Reject
-from volwatch.consumer.kafka import Run, Taken
+from volwatch.backoff import Backoff
+from volwatch.consumer.batch import Batch, Limits
 from volwatch.consumer.storing import Stored, Storing
 from volwatch.errors import Transient
+from volwatch.receiving import Run, Taken
 from volwatch.runtime import Health, Stop
+from volwatch.sifting import Reject
 
 _log = structlog.get_logger()
 

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from volwatch.consumer.backoff import Backoff
+from volwatch.backoff import Backoff
 from volwatch.consumer.batch import Limits
-from volwatch.consumer.kafka import Subscription
 from volwatch.consumer.loop import Loop
 from volwatch.consumer.quarantine import Quarantine
 from volwatch.consumer.storing import Storing
 from volwatch.rawzone.store import Rawzone
+from volwatch.receiving import Subscription
 from volwatch.runtime import Health, Stop, configure_logging, serve
 from volwatch.settings import ConsumerSettings, KafkaSettings, RawzoneSettings, ServiceSettings, describe, load
 
@@ -62,7 +62,7 @@ def run(_args: argparse.Namespace) -> int:
     gc.freeze()
     with ThreadPoolExecutor(1, "put") as putter:
         Loop(
-            Subscription.connect(kafka, settings.group),
+            Subscription.connect(kafka, settings.group, "consumer"),
             Storing(store, putter, backoff, stop.wait),
             Quarantine.connect(kafka),
             Limits(settings.flush_rows, settings.buffer_bytes // _OBJECTS_HELD, settings.flush_seconds),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from volwatch.consumer.batch import Reject
 from volwatch.errors import Transient
 from volwatch.settings import KafkaSettings
+from volwatch.sifting import Reject
 
 _DELIVERY_SECONDS = 60
 # With its headers a record must stay below the 1 MB that brokers and clients take by default: one that does not could

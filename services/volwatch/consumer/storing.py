@@ -14,11 +14,12 @@ from typing import Protocol
 import structlog
 
 from volwatch import metrics
-from volwatch.consumer.backoff import Backoff
-from volwatch.consumer.batch import Reject, Rows
+from volwatch.backoff import Backoff
+from volwatch.consumer.batch import Rows
 from volwatch.errors import Transient
 from volwatch.rawzone.encode import pack
 from volwatch.rawzone.keys import ObjectKey
+from volwatch.sifting import Reject
 
 _log = structlog.get_logger()
 

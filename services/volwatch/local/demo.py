@@ -45,9 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action's options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
-        "Kafka, MinIO, PostgreSQL, Airflow, the producer with a simulated market, the consumer and the dashboard are\n"
-        "started. Two hours of history go through first, so that the detector is warm; then a burst of volatility is\n"
-        "injected into the first symbol and its alert awaited. Exit 0: every hop carried trades and the alert came.\n\n"
+        "Kafka, MinIO, PostgreSQL, Airflow, the producer with a simulated market, consumer, detector and dashboard\n"
+        "are started. Two hours of history go through first, so that the detector is warm; then a burst of volatility\n"
+        "is injected into the first symbol and its alert awaited. Exit 0: every hop carried trades, the alert came.\n"
+        "\n"
         "Quotes are fetched every minute from a double of Finnhub. With VOLWATCH_FINNHUB_TOKEN and\n"
         "VOLWATCH_FINNHUB_SYMBOLS quotes and trades are Finnhub's own, and no spike is injected: a market that is\n"
         "closed sends nothing."
@@ -84,10 +85,16 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass
 class _Spike:
-    """The burst that was injected, and the alert it raised."""
+    """The burst that was injected, the alert it raised, and when the minute path was seen to have that too."""
 
     injected_at: datetime
     alert: RaisedAlert | None = None
+    settled_seconds: float = float("nan")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether both paths have found it."""
+        return self.alert is not None and self.alert.on_record
 
     @property
     def delay_seconds(self) -> float | None:
@@ -114,6 +121,7 @@ class Demo:
         self.stack.start_airflow()
         self.stack.start_servers()
         self.services["consumer"] = self.stack.start_service("consumer", env={"VOLWATCH_CONSUMER_FLUSH_SECONDS": "3"})
+        self.services["detector"] = self.stack.start_service("detector")
         if self.feeds.double_port is not None:
             options = _double_options(args, self.feeds.double_port)
             self.services["finnhub"] = self.stack.start_service("local", "finnhub", *options, name="finnhub")
@@ -168,6 +176,7 @@ class Demo:
     def _service_counts(self) -> dict[str, int]:
         samples = {
             "trades produced": ("producer", "volwatch_producer_trades_total", "delivered"),
+            "trades detected on": ("detector", "volwatch_detector_records_total", "taken"),
             "trades stored raw": ("consumer", "volwatch_consumer_records_total", "stored"),
         }
         counted = {
@@ -182,7 +191,7 @@ class Demo:
             settings = self.stack.warehouse_settings("dashboard")
             with closing(connect(settings, application_name="volwatch-demo")) as found, found.cursor() as cursor:
                 self.counted, published = counts(cursor), quotes.published(cursor)
-                if self.spike is not None and self.spike.alert is None:
+                if self.spike is not None and not self.spike.is_settled:
                     self._seek_alert(cursor, self.spike)
         except (Transient, psycopg2.Error):
             return {}
@@ -195,10 +204,13 @@ class Demo:
         }
 
     def _seek_alert(self, cursor: Cursor, spike: _Spike) -> None:
-        minute = spike.injected_at.replace(second=0, microsecond=0)
+        minute, before = spike.injected_at.replace(second=0, microsecond=0), spike.alert
         spike.alert = first_alert(cursor, SOURCE, self.spike_symbol, minute)
-        if spike.alert is not None:
+        if spike.alert is not None and before is None:
             self._tell(self._told_spike())
+        if spike.is_settled:
+            spike.settled_seconds = (datetime.now(UTC) - spike.injected_at).total_seconds()
+            self._tell(f"the minute path has it too, {spike.settled_seconds:.0f} s after the burst")
 
     def _inject(self) -> None:
         """Put the spike in once the history is sent and trades are live."""
@@ -219,6 +231,8 @@ class Demo:
             return "producer: its market did not become live"
         if self.spike is not None and self.spike.alert is None:
             return "detector: the injected burst raised no alert"
+        if self.spike is not None and not self.spike.is_settled:
+            return "market_pipeline (Airflow): it has not found the alert that the detector raised"
         return None if self.services["dashboard"].probe() else "dashboard: it does not answer"
 
     def _show(self, live: Live, watch: Watch) -> None:
@@ -241,14 +255,17 @@ class Demo:
             moved = f"{idle:.0f} s ago" if watch.counts[hop.name] else "not yet"
             table.add_row(hop.name, hop.server, f"{watch.counts[hop.name]:,}", moved)
         alerts = self.counted.alerts if self.counted is not None else 0
-        table.add_row("alerts", "detector (minute path)", f"{alerts:,}", self._told_delay())
+        table.add_row("alerts", "detector, confirmed by market_pipeline", f"{alerts:,}", self._told_delay())
         return table
 
     def _told_delay(self) -> str:
         if self.feeds.stream:
             return "no spike is injected"
         delay = self.spike.delay_seconds if self.spike is not None else None
-        return "spike not found yet" if delay is None else f"spike after {delay:.0f} s"
+        if self.spike is None or delay is None:
+            return "spike not found yet"
+        record = f", {self.spike.settled_seconds:.0f} s" if self.spike.is_settled else ""
+        return f"spike after {delay:.0f} s{record}"
 
     def _told_spike(self) -> str:
         if self.spike is None or self.spike.alert is None:

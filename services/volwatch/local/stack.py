@@ -41,7 +41,7 @@ from volwatch.warehouse import provision
 from volwatch.warehouse.migrations import migrate
 
 ROLES = {role.removeprefix("volwatch_"): role for role in (provision.OWNER, *provision.STAGES)}
-_ROLE_OF_STAGE = {"dashboard": "dashboard", "migrate": "owner"}
+_ROLE_OF_STAGE = {"dashboard": "dashboard", "detector": "detector", "migrate": "owner"}
 
 _Own = TypeVar("_Own", bound=Server)
 

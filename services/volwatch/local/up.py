@@ -11,7 +11,7 @@ from volwatch.local.interrupts import interruptible
 from volwatch.local.service import Service
 from volwatch.local.stack import Stack
 
-SERVICES = ("consumer", "producer", "dashboard")
+SERVICES = ("consumer", "detector", "producer", "dashboard")
 _LOOK_SECONDS = 0.5
 
 

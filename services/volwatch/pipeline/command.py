@@ -28,6 +28,7 @@ from volwatch.settings import (
     load,
     load_one,
 )
+from volwatch.warehouse import sight
 from volwatch.warehouse.connection import connect
 
 APPLICATION_NAME = "volwatch-pipeline"
@@ -74,7 +75,11 @@ def run_minute() -> minute.Report:
     """Run the minute path once, with the servers that the environment names."""
     rawzone, warehouse, pipeline = load(RawzoneSettings, WarehouseSettings, PipelineSettings)
     with closing(connect(warehouse, application_name=APPLICATION_NAME)) as connection:
-        return minute.run(connection, Rawzone.connect(rawzone), pipeline, _now)
+        report = minute.run(connection, Rawzone.connect(rawzone), pipeline, _now)
+        if not report.busy:
+            with connection, connection.cursor() as cursor:
+                sight.watch(cursor, "pipeline")
+        return report
 
 
 def run_maintenance() -> maintenance.Report:

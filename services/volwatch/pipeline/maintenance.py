@@ -15,6 +15,7 @@ from volwatch.warehouse import rebuild_states, reconciliation, upkeep
 _log = structlog.get_logger()
 
 _AHEAD = timedelta(days=62)
+_STEPS_KEPT = timedelta(days=8)  # longer than they are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def run(
             before = now - timedelta(days=settings.volatility_retention_days)
             dropped += upkeep.drop_partitions(cursor, table, before)
         forgotten = rebuild_states.forget_states(cursor, now)
+        upkeep.forget_alert_steps(cursor, now - _STEPS_KEPT)
     counted = reconciliation.count(connection, rawzone, kafka, now)
     with connection, connection.cursor() as cursor:
         upkeep.write_reconciliations(cursor, counted)

@@ -22,8 +22,8 @@ from volwatch.analytics.results import Result
 from volwatch.analytics.standing import standings
 from volwatch.analytics.state import VERSION, restore, save
 from volwatch.analytics.trades import Trades, concatenate
+from volwatch.configuration import engine_config
 from volwatch.pipeline.ahead import in_order
-from volwatch.pipeline.configuration import engine_config
 from volwatch.pipeline.listing import Plan, missing_offsets, share, unloaded
 from volwatch.pipeline.loads import Load, ledger, read
 from volwatch.pipeline.quarantine import quarantined
@@ -32,7 +32,7 @@ from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import writer
-from volwatch.warehouse.alert_writer import write_transitions
+from volwatch.warehouse.alert_writer import Told, changed_since, write_transitions
 from volwatch.warehouse.rebuild_states import keep_states
 from volwatch.warehouse.staging import PRICES, VOLATILITY, Copy
 from volwatch.warehouse.standing_writer import write_standings
@@ -107,9 +107,15 @@ def _transaction(cursor: Cursor, rawzone: Rawzone, settings: PipelineSettings, s
     config = engine_config(settings, writer.watchlist(cursor))
     plan = unloaded(rawzone, positions)
     chosen = share(plan.objects, settings.rows_per_transaction)
-    report = _load(cursor, rawzone, chosen, positions, config)
+    bars_since = changed_since(cursor, sorted(chosen))
+    report, told = _load(cursor, rawzone, chosen, positions, config)
     keep_states(cursor)
     _log_gaps(plan)
+    # Last, for until the end nobody else may write alerts; and the fast path must not wait.
+    alerts = write_transitions(
+        cursor, told, "pipeline", bars_since=bars_since, threshold=config.enter, config_hash=config.hash
+    )
+    report = replace(report, alerts=alerts)
     writer.write_run(cursor, started, report.as_row())
     return replace(report, left=sum(map(len, plan.objects.values())) - report.objects)
 
@@ -125,8 +131,11 @@ def _load(
     chosen: Mapping[int, Sequence[ObjectKey]],
     positions: Mapping[int, Position],
     config: EngineConfig,
-) -> Report:
-    """Load objects of some partitions, in order: while one partition is written, others are read and computed."""
+) -> tuple[Report, list[Told]]:
+    """Load objects of some partitions, in order: while one partition is written, others are read and computed.
+
+    What that says of alerts is returned, not written yet.
+    """
     before = {
         partition: positions.get(partition, Position(keys[0].first_offset, keys[0].hour, 0))
         for partition, keys in chosen.items()
@@ -136,11 +145,12 @@ def _load(
         _Work(keys, before[partition].next_offset, writer.engine_state(cursor, partition, VERSION))
         for partition, keys in chosen.items()
     )
-    report = Report()
+    report, told = Report(), []
     with closing(in_order(WORKERS, partial(_make, rawzone, config), work)) as parts:
         for made in parts:
             report = report.plus(_write(cursor, rawzone, made, before[made.partition], config))
-    return report
+            told.append(_told(made, before[made.partition], config))
+    return report, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +185,21 @@ def _make(rawzone: Rawzone, config: EngineConfig, work: _Work) -> _Made:
     return _Made(partition, loads, trades, engine, result, rows, save(engine.state))
 
 
+def _told(made: _Made, position: Position, config: EngineConfig) -> Told:
+    reached = max(position.next_offset, *(load.key.last_offset + 1 for load in made.loads))
+    watermarks = made.engine.state.watermarks
+    return Told(
+        made.partition,
+        position.next_offset,
+        reached,
+        made.result.transitions,
+        {source: config.final_before(watermark) for source, watermark in watermarks.items()},
+    )
+
+
 def _write(cursor: Cursor, rawzone: Rawzone, made: _Made, position: Position, config: EngineConfig) -> Report:
     partition, state = made.partition, made.engine.state
-    written = _write_result(cursor, rawzone, made, config)
+    written = _write_result(cursor, rawzone, made)
     writer.write_position(cursor, partition, _moved(position, [load.key for load in made.loads]))
     write_standings(cursor, state.series, standings(state, config))
     newest = max(state.watermarks.values(), default=0)
@@ -196,7 +218,7 @@ def _moved(position: Position, keys: Sequence[ObjectKey]) -> Position:
     return Position(reached, max(key.hour for key in keys), position.gaps + missing)
 
 
-def _write_result(cursor: Cursor, rawzone: Rawzone, made: _Made, config: EngineConfig) -> Report:
+def _write_result(cursor: Cursor, rawzone: Rawzone, made: _Made) -> Report:
     partition, result = made.partition, made.result
     read = [load.raw for load in made.loads if load.raw is not None]
     rejected = quarantined(cursor, rawzone, partition, read, result.rejected)
@@ -206,14 +228,7 @@ def _write_result(cursor: Cursor, rawzone: Rawzone, made: _Made, config: EngineC
     changed: Counter[str] = Counter()
     for copy in made.copies:
         changed[copy.table] += writer.write_rows(cursor, copy)
-    return Report(
-        rows_rejected=len(rejected),
-        bars=changed[PRICES],
-        volatility=changed[VOLATILITY],
-        alerts=write_transitions(
-            cursor, result.transitions, partition=partition, threshold=config.enter, config_hash=config.hash
-        ),
-    )
+    return Report(rows_rejected=len(rejected), bars=changed[PRICES], volatility=changed[VOLATILITY])
 
 
 def _log_conditions(partition: int, result: Result) -> None:

@@ -24,7 +24,7 @@ from volwatch.analytics.measures.measure import Measure, measure
 from volwatch.analytics.measures.sessions import PAST_SESSIONS, grid, measure_sessions, prior
 from volwatch.analytics.trades import Float64, Int64, Series
 from volwatch.analytics.volatility import NULL_REASONS
-from volwatch.pipeline.configuration import engine_config
+from volwatch.configuration import engine_config
 from volwatch.settings import PipelineSettings
 from volwatch.warehouse import nightly, writer
 from volwatch.warehouse.nightly import GarchRow, Pending, SessionRows

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from volwatch import times
+from volwatch.configuration import engine_config
 from volwatch.errors import BadInput, Transient
 from volwatch.pipeline import rebuild
-from volwatch.pipeline.configuration import engine_config
 from volwatch.pipeline.rebuild import Piece, Told
 from volwatch.pipeline.rebuild_hour import Tools
 from volwatch.pipeline.rebuild_report import Report, from_counts

@@ -20,10 +20,10 @@ from volwatch.pipeline.rebuild_report import Report, of_alerts
 from volwatch.pipeline.rebuild_start import Course
 from volwatch.pipeline.rows import of_finality, tables
 from volwatch.warehouse import rebuild_alerts, rebuild_rows, rebuild_states, writer
-from volwatch.warehouse.alert_writer import UNSETTLED, write_transitions
+from volwatch.warehouse.alert_writer import UNSETTLED, Told, lock, write_transitions
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_writer import write_market_alerts
-from volwatch.warehouse.rebuild_alerts import Stretch
+from volwatch.warehouse.rebuild_alerts import ACTOR, Stretch
 from volwatch.warehouse.staging import PRICES, SIGNALS, VOLATILITY, Copy, copy_of
 from volwatch.warehouse.standing_writer import write_standings
 
@@ -73,13 +73,14 @@ def _finish(tools: Tools, cursor: Cursor, course: Course, done: Report) -> Repor
         if made:
             report = write(tools, cursor, made)
         course.advance(made)
+    lock(cursor)
     stretches = [_stretch(course, partition) for partition in sorted(course.engines)]
     report = report.plus(_settle(tools, cursor, course, stretches, bars_changed=done.plus(report).bars_changed))
     if course.live:
         for stretch in stretches:
             engine = course.engines[stretch.partition]
             if not _is_running(cursor, stretch.partition, engine):
-                report = report.plus(_replace(tools, cursor, stretch, engine))
+                report = report.plus(_replace(tools, cursor, course, stretch, engine))
     if done.plus(report).changes:
         _forget(cursor, course)
     return report
@@ -125,7 +126,7 @@ def _settle(
     if not onsets and not bars_changed:
         return report
     since = Since(_first_bar(tools, course), onsets)
-    return report.plus(Report(market_alerts=write_market_alerts(cursor, since, tools.config.hash)))
+    return report.plus(Report(market_alerts=write_market_alerts(cursor, since, tools.config.hash, ACTOR)))
 
 
 def _is_running(cursor: Cursor, partition: int, engine: Engine) -> bool:
@@ -141,9 +142,10 @@ def _is_running(cursor: Cursor, partition: int, engine: Engine) -> bool:
     return save(running) == save(engine.state)
 
 
-def _replace(tools: Tools, cursor: Cursor, stretch: Stretch, engine: Engine) -> Report:
+def _replace(tools: Tools, cursor: Cursor, course: Course, stretch: Stretch, engine: Engine) -> Report:
     """Let the minute path go on from where the rebuild has come to."""
     partition, config = stretch.partition, tools.config
+    reached = course.reached[partition]
     preview = engine.process(no_trades())
     opened = [step for step in preview.transitions if step.state == "OPEN"]
     kept = [str(alert_id(step.source, step.symbol, step.kind, step.onset)) for step in opened]
@@ -154,14 +156,22 @@ def _replace(tools: Tools, cursor: Cursor, stretch: Stretch, engine: Engine) -> 
     whole = scopes(partition, {}, engine)
     withdrawn = sum(rebuild_rows.withdraw_provisional(cursor, scope) for scope in whole)
     changed = {table: writer.write_rows(cursor, rows) for table, rows in copies.items()}
+    told = Told(partition, reached, reached, preview.transitions)
     alerts = write_transitions(
-        cursor, preview.transitions, partition=partition, threshold=config.enter, config_hash=config.hash
+        cursor,
+        [told],
+        "pipeline",
+        bars_since=_first_bar(tools, course),
+        threshold=config.enter,
+        config_hash=config.hash,
     )
     write_standings(cursor, engine.state.series, standings(engine.state, config))
     newest = max(engine.state.watermarks.values(), default=0)
     watermark = datetime.fromtimestamp(newest / 1000, UTC)
     state = save(engine.state)
-    writer.write_engine_state(cursor, partition, state, version=VERSION, config_hash=config.hash, watermark=watermark)
+    writer.write_engine_state(
+        cursor, partition, state, version=VERSION, config_hash=config.hash, watermark=watermark, is_rebuilt=True
+    )
     return Report(
         states_replaced=1,
         bars_revised=changed[PRICES],

@@ -15,6 +15,7 @@ from volwatch.settings.servers import KafkaSettings, RawzoneSettings, WarehouseS
 from volwatch.settings.stages import (
     ConsumerSettings,
     DashboardSettings,
+    DetectorSettings,
     FinnhubSettings,
     LeaseSettings,
     LocalSettings,
@@ -26,6 +27,7 @@ from volwatch.settings.stages import (
 __all__ = [
     "ConsumerSettings",
     "DashboardSettings",
+    "DetectorSettings",
     "FinnhubSettings",
     "KafkaSettings",
     "LeaseSettings",
@@ -50,6 +52,7 @@ _A = TypeVar("_A", bound=BaseSettings)
 _B = TypeVar("_B", bound=BaseSettings)
 _C = TypeVar("_C", bound=BaseSettings)
 _D = TypeVar("_D", bound=BaseSettings)
+_E = TypeVar("_E", bound=BaseSettings)
 
 
 @overload
@@ -58,6 +61,10 @@ def load(first: type[_A], second: type[_B], /) -> tuple[_A, _B]: ...
 def load(first: type[_A], second: type[_B], third: type[_C], /) -> tuple[_A, _B, _C]: ...
 @overload
 def load(first: type[_A], second: type[_B], third: type[_C], fourth: type[_D], /) -> tuple[_A, _B, _C, _D]: ...
+@overload
+def load(
+    first: type[_A], second: type[_B], third: type[_C], fourth: type[_D], fifth: type[_E], /
+) -> tuple[_A, _B, _C, _D, _E]: ...
 @overload
 def load(*groups: type[BaseSettings], **options: Any) -> tuple[BaseSettings, ...]: ...
 

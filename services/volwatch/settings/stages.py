@@ -99,6 +99,14 @@ class PipelineSettings(BaseSettings):
     condition_tables: str = Field("", description="tables of sale conditions, source=table[,source=table]")
 
 
+class DetectorSettings(BaseSettings):
+    """The fast path. What its engine is told are the settings of the minute path."""
+
+    model_config = prefix("DETECTOR")
+    group: str = Field("volwatch-detector", description="the consumer group")
+    snapshot_seconds: float = Field(10.0, gt=0, le=600, description="how often the state of an engine is saved")
+
+
 class DashboardSettings(BaseSettings):
     """The dashboard."""
 

@@ -1,7 +1,13 @@
-"""Writes the steps in the lives of alerts: one row per alert, one audit row per step; then those of whole markets."""
+"""Writes the steps in the lives of alerts: one row per alert, one audit row per step; then those of whole markets.
 
-from collections.abc import Sequence
+The minute path is the record, the detector the fast path; both find the same alerts, the one later and for good, the
+other at once. Which of them says how a row stands: ``alert_statements``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import Json
@@ -9,106 +15,171 @@ from psycopg2.extras import Json
 from volwatch.alerts import alert_id, explain
 from volwatch.analytics import detector
 from volwatch.analytics.calendars import MINUTE_MS
+from volwatch.analytics.market_wide import MEMBER_KINDS
 from volwatch.analytics.results import Facts, Transition
+from volwatch.warehouse import alert_statements as statements
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_statements import EVENT
 from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.writer import objects_with
 
-ACTOR = "pipeline"
-
 UNSETTLED = timedelta(minutes=10)
 """How far before a watermark bars may still change: beyond any lateness."""
 
-_OPEN = """
-INSERT INTO stock_alerts (alert_id, source, symbol, kind, detector, detector_version, onset_bar, state, severity,
-    confirmed, statistic, threshold, volatility, expected_volatility, ratio, sentence, why, config_hash, detected_at)
-VALUES (%(alert_id)s, %(source)s, %(symbol)s, %(kind)s, %(detector)s, %(detector_version)s, %(onset_bar)s, %(state)s,
-    %(severity)s, %(confirmed)s, %(statistic)s, %(threshold)s, %(volatility)s, %(expected_volatility)s, %(ratio)s,
-    %(sentence)s, %(why)s, %(config_hash)s, %(detected_at)s)
-ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
-    confirmed = stock_alerts.confirmed OR excluded.confirmed, statistic = excluded.statistic,
-    volatility = excluded.volatility, expected_volatility = excluded.expected_volatility, ratio = excluded.ratio,
-    sentence = excluded.sentence, why = excluded.why, closed_at = NULL
-RETURNING xmax = 0
-"""
+Path = Literal["pipeline", "detector"]
 
-_ESCALATE = """
-UPDATE stock_alerts SET state = 'ESCALATED', severity = %(severity)s, statistic = greatest(statistic, %(statistic)s)
-WHERE alert_id = %(alert_id)s
-"""
+_Row = Mapping[str, object]
 
-_CLOSE = """
-UPDATE stock_alerts SET state = 'CLOSED', severity = %(severity)s, statistic = %(statistic)s, closed_at = %(closed_at)s
-WHERE alert_id = %(alert_id)s
-"""
 
-_RETRACT = """
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(closed_at)s, market_alert_id = NULL
-WHERE alert_id = %(alert_id)s
-"""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an engine told of alerts when it took some records of a partition.
+
+    Attributes
+    ----------
+    first_offset, reached : of the first record taken, and one more than that of the last.
+    steps : in their order.
+    final_before : by source, epoch ms: bars that start before are final. What the fast path opened on such a bar and
+        no step confirmed is taken back; only the record says so.
+    """
+
+    partition: int
+    first_offset: int
+    reached: int
+    steps: Sequence[Transition]
+    final_before: Mapping[str, int] = field(default_factory=dict)
+
+
+def lock(cursor: Cursor) -> None:
+    """Wait until nobody else writes alerts, and let nobody until the transaction ends: a long one does this last."""
+    cursor.execute(statements.LOCK, (statements.LOCK_KEY,))
+
+
+def changed_since(cursor: Cursor, partitions: Sequence[int]) -> datetime:
+    """Return since when bars may have changed, once some partitions are loaded; to be asked before they are."""
+    cursor.execute(
+        """SELECT min(coalesce(watermark, 'epoch')) FROM unnest(%s::integer[]) AS asked (kafka_partition)
+           LEFT JOIN engine_state USING (kafka_partition)""",
+        (list(partitions),),
+    )
+    row = cursor.fetchone()
+    first_day = datetime(1970, 1, 2, tzinfo=UTC)
+    return first_day if row is None or row[0] is None else max(row[0] - UNSETTLED, first_day)
 
 
 def write_transitions(
-    cursor: Cursor, steps: Sequence[Transition], *, partition: int, threshold: float, config_hash: str
+    cursor: Cursor, told: Sequence[Told], path: Path, *, bars_since: datetime, threshold: float, config_hash: str
 ) -> int:
     """Apply steps in their order, then what follows for markets; return how many alerts were opened for the first time.
 
-    To be called before the new state of the partition's engine is written: the old one tells since when bars may have
-    changed.
+    Parameters
+    ----------
+    bars_since : datetime
+        Since when bars have changed (``changed_since``); what changed no bars says now.
     """
+    lock(cursor)
     opened = 0
-    for step in steps:
-        identity = {"alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset))}
-        if step.state == "OPEN" and step.facts is not None:
-            row = _row(cursor, step, step.facts, partition, threshold, config_hash)
-            cursor.execute(_OPEN, identity | row)
-            opened += _write_opening(cursor, step, identity, fresh=cursor.fetchone() == (True,))
-            continue
-        if step.state == "ESCALATED":
-            cursor.execute(_ESCALATE, identity | {"severity": step.severity, "statistic": step.peak})
-        elif step.state == "CLOSED":
-            # Only final bars close: what provisional ones had raised it to is settled here.
-            settled = {"severity": step.severity, "statistic": step.peak, "closed_at": _time(step.bar + MINUTE_MS)}
-            cursor.execute(_CLOSE, identity | settled)
-        else:
-            cursor.execute(_RETRACT, identity | {"closed_at": _time(step.watermark)})
-        _write_event(cursor, step, identity, step.state)
-    return opened + write_market_alerts(cursor, _since(cursor, partition, steps), config_hash)
-
-
-def _since(cursor: Cursor, partition: int, steps: Sequence[Transition]) -> Since:
-    """Return since when bars of a partition, and alerts by the steps, may have changed."""
-    cursor.execute("SELECT watermark FROM engine_state WHERE kafka_partition = %s", (partition,))
-    row = cursor.fetchone()
-    bars = row[0] - UNSETTLED if row is not None and row[0] is not None else datetime(1970, 1, 2, tzinfo=UTC)
     onsets: dict[str, datetime] = {}
-    for step in steps:
-        if step.state in ("OPEN", "RETRACTED"):
-            onset = _time(step.onset)
-            onsets[step.source] = min(onset, onsets.get(step.source, onset))
-    return Since(bars, onsets)
+    for each in told:
+        writer = _Writer(cursor, each, path, threshold, config_hash)
+        opened += writer.write()
+        for source, onset in writer.onsets.items():
+            onsets[source] = min(onset, onsets.get(source, onset))
+    return opened + write_market_alerts(cursor, Since(bars_since, onsets), config_hash, path)
 
 
-def _write_opening(cursor: Cursor, step: Transition, identity: dict[str, str], *, fresh: bool) -> int:
-    """Enter into the audit that an alert opened, was confirmed, or both; return 1 when it is new."""
-    if fresh:
-        _write_event(cursor, step, identity, "OPEN")
-    if step.final:
-        _write_event(cursor, step, identity, "CONFIRMED")
-    return int(fresh)
+class _Writer:
+    """Writes what one engine told; ``onsets`` has the first onset of the alerts that stand or fall by it, by source."""
+
+    def __init__(self, cursor: Cursor, told: Told, path: Path, threshold: float, config_hash: str) -> None:
+        self._cursor, self._told, self._path = cursor, told, path
+        self._threshold, self._config_hash = threshold, config_hash
+        self.onsets: dict[str, datetime] = {}
+
+    def write(self) -> int:
+        """Write all; return how many alerts are new."""
+        opened = sum([self._step(step) for step in self._told.steps])
+        for source, final_before in self._told.final_before.items():
+            self._retract_unborne(source, final_before)
+        return opened
+
+    def _step(self, step: Transition) -> int:
+        row = self._row(step)
+        if step.final and step.state != "RETRACTED":
+            self._cursor.execute(statements.STEP, row)
+        if step.state == "OPEN" and step.facts is not None:
+            return self._open(step, step.facts, row)
+        statement = {"ESCALATED": statements.ESCALATE, "CLOSED": statements.CLOSE}.get(step.state, statements.RETRACT)
+        self._cursor.execute(statement, row)
+        if self._cursor.rowcount:
+            self._audit(row, step.state)
+            if step.state == "RETRACTED":
+                self._note_onset(step.source, _time(step.onset))
+        return 0
+
+    def _row(self, step: Transition) -> dict[str, object]:
+        closes = step.bar + MINUTE_MS if step.state == "CLOSED" else step.watermark
+        return {
+            "alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset)),
+            "event": step.state,
+            "severity": step.severity,
+            "statistic": step.peak,
+            "bar_start": _time(step.bar),
+            "closed_at": _time(closes),
+            "final": step.final,
+            **self._place(),
+        }
+
+    def _place(self) -> dict[str, object]:
+        return {
+            "path": self._path,
+            "actor": self._path,
+            "is_record": self._path == "pipeline",
+            "partition": self._told.partition,
+            "first_offset": self._told.first_offset,
+            "reached": self._told.reached,
+        }
+
+    def _open(self, step: Transition, facts: Facts, row: dict[str, object]) -> int:
+        objects = objects_with(self._cursor, self._told.partition, facts.first_offset, facts.last_offset)
+        row |= _opening(step, facts, self._threshold, self._config_hash)
+        row["why"] = Json({**_dict(row["why"]), "partition": self._told.partition, "raw_objects": objects})
+        self._give_way(row)
+        self._cursor.execute(statements.OPEN, row)
+        applied = self._cursor.fetchone()
+        fresh = applied == (True,)
+        if fresh:
+            self._audit(row, "OPEN")
+        if step.final and (applied is not None or row["is_record"]):
+            self._audit(row, "CONFIRMED")
+        if objects and row["is_record"]:
+            self._cursor.execute(statements.OBJECTS, row | {"raw_objects": Json(objects)})
+        if applied is not None:
+            self._note_onset(step.source, _time(step.onset))
+        return int(fresh)
+
+    def _give_way(self, row: _Row) -> None:
+        self._cursor.execute(statements.GIVE_WAY, row)
+        for other, state, severity in self._cursor.fetchall():
+            self._audit({**row, "alert_id": other, "severity": severity}, state)
+
+    def _retract_unborne(self, source: str, final_before: int) -> None:
+        asked = {"source": source, "final_before": _time(final_before), "kinds": list(MEMBER_KINDS), **self._place()}
+        self._cursor.execute(statements.UNBORNE, asked)
+        for name, severity, onset in self._cursor.fetchall():
+            self._audit({**asked, "alert_id": name, "severity": severity, "bar_start": onset}, "RETRACTED")
+            self._note_onset(source, onset)
+
+    def _audit(self, row: _Row, event: str) -> None:
+        self._cursor.execute(EVENT, {**row, "event": event})
+
+    def _note_onset(self, source: str, onset: datetime) -> None:
+        self.onsets[source] = min(onset, self.onsets.get(source, onset))
 
 
-def _write_event(cursor: Cursor, step: Transition, identity: dict[str, str], event: str) -> None:
-    told = {"event": event, "severity": step.severity, "bar_start": _time(step.bar), "actor": ACTOR}
-    cursor.execute(EVENT, identity | told)
-
-
-def _row(
-    cursor: Cursor, step: Transition, facts: Facts, partition: int, threshold: float, config_hash: str
-) -> dict[str, object]:
+def _opening(step: Transition, facts: Facts, threshold: float, config_hash: str) -> dict[str, object]:
+    """Return the columns that only an opening sets."""
     told = explain(step, facts, threshold, config_hash)
-    objects = objects_with(cursor, partition, facts.first_offset, facts.last_offset)
     return {
         "source": step.source,
         "symbol": step.symbol,
@@ -117,18 +188,21 @@ def _row(
         "detector_version": detector.VERSION,
         "onset_bar": _time(step.onset),
         "state": step.state,
-        "severity": step.severity,
         "confirmed": step.final,
-        "statistic": step.peak,
         "threshold": threshold,
         "volatility": told.volatility,
         "expected_volatility": told.expected_volatility,
         "ratio": told.ratio,
         "sentence": told.sentence,
-        "why": Json(told.why | {"partition": partition, "raw_objects": objects}),
+        "why": told.why,
         "config_hash": config_hash,
         "detected_at": _time(step.watermark),
     }
+
+
+def _dict(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)  # noqa: S101 - narrows the type: it is the why of an opening
+    return value
 
 
 def _time(epoch_ms: int) -> datetime:

@@ -19,12 +19,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RaisedAlert:
-    """An alert and when its row was written, by the clock of the server."""
+    """An alert and when its row was written, by the clock of the server; ``on_record``: the minute path has it too."""
 
     symbol: str
     severity: str
     sentence: str
     recorded_at: datetime
+    on_record: bool
 
 
 def counts(cursor: Cursor) -> Counts:
@@ -43,7 +44,7 @@ def counts(cursor: Cursor) -> Counts:
 def first_alert(cursor: Cursor, source: str, symbol: str, since: datetime) -> RaisedAlert | None:
     """Return the first alert of a series whose onset bar started at a time or later."""
     cursor.execute(
-        """SELECT symbol, severity, sentence, recorded_at FROM stock_alerts
+        """SELECT symbol, severity, sentence, recorded_at, why -> 'raw_objects' <> '[]' FROM stock_alerts
            WHERE source = %s AND symbol = %s AND onset_bar >= %s ORDER BY onset_bar LIMIT 1""",
         (source, symbol, since),
     )

@@ -32,7 +32,6 @@ from volwatch.warehouse import market_statements as statements
 from volwatch.warehouse.market_reader import Held, Market, SeenSymbols, Since, read_held, read_linked, read_members, utc
 from volwatch.warehouse.writer import watchlist
 
-ACTOR = "pipeline"
 _RETRACTED = "RETRACTED"
 
 
@@ -46,7 +45,7 @@ class _Target:
     wave: Wave | None
 
 
-def write_market_alerts(cursor: Cursor, since: Since, config_hash: str) -> int:
+def write_market_alerts(cursor: Cursor, since: Since, config_hash: str, actor: str) -> int:
     """Open, change, close and retract the alerts of markets; return how many were opened for the first time."""
     members, links = read_members(cursor, since)
     held = read_held(cursor, since)
@@ -57,11 +56,11 @@ def write_market_alerts(cursor: Cursor, since: Since, config_hash: str) -> int:
     vanished = [each for each in others if each.onset >= since.edge(each.market[0])]
     older = {each.alert_id: each for each in others if each.onset < since.edge(each.market[0])}
     for each in vanished:
-        _retract(cursor, each)
+        _retract(cursor, each, actor)
     if older:
         linked = read_linked(cursor, older)
         targets |= {key: _Target(older[key].market, older[key].onset, own, None) for key, own in linked.items()}
-    fresh = _write(cursor, targets, held, links, config_hash)
+    fresh = _write(cursor, targets, held, links, config_hash, actor)
     _link(cursor, targets, links)
     return fresh
 
@@ -92,6 +91,7 @@ def _write(
     held: Mapping[str, Held],
     links: Mapping[str, str | None],
     config_hash: str,
+    actor: str,
 ) -> int:
     stand = {key: standing(target.members, _next_onset(target, targets.values())) for key, target in targets.items()}
     # One alert of a market is open at a time: what closes is written before what opens.
@@ -103,7 +103,7 @@ def _write(
         elif before is not None and before.standing != stand[key]:
             _stand(cursor, key, stand[key])
         for event, bar in _events(target, before, stand[key]):
-            _tell(cursor, key, stand[key].severity, event, bar)
+            _tell(cursor, key, stand[key].severity, event, bar, actor)
     return len(targets.keys() - held.keys())
 
 
@@ -167,12 +167,12 @@ def _events(target: _Target, before: Held | None, stand: Standing) -> list[tuple
     return told
 
 
-def _retract(cursor: Cursor, held: Held) -> None:
+def _retract(cursor: Cursor, held: Held, actor: str) -> None:
     """Take back an alert that follows from the rows no more; it stays, as all alerts do, without members."""
     ended = Standing(_RETRACTED, held.standing.severity, held.onset + WINDOW_BARS * MINUTE_MS)
     _stand(cursor, held.alert_id, ended)
     cursor.execute(statements.UNLINK, {"market": held.alert_id})
-    _tell(cursor, held.alert_id, ended.severity, _RETRACTED, held.onset)
+    _tell(cursor, held.alert_id, ended.severity, _RETRACTED, held.onset, actor)
 
 
 def _stand(cursor: Cursor, key: str, stand: Standing) -> None:
@@ -181,8 +181,8 @@ def _stand(cursor: Cursor, key: str, stand: Standing) -> None:
     cursor.execute(statements.STAND, row)
 
 
-def _tell(cursor: Cursor, key: str, severity: str, event: str, bar: int) -> None:
-    row = {"alert_id": key, "event": event, "severity": severity, "bar_start": utc(bar), "actor": ACTOR}
+def _tell(cursor: Cursor, key: str, severity: str, event: str, bar: int, actor: str) -> None:
+    row = {"alert_id": key, "event": event, "severity": severity, "bar_start": utc(bar), "actor": actor}
     cursor.execute(statements.EVENT, row)
 
 

@@ -15,11 +15,12 @@ APPLICATION_NAME = "volwatch-provision"
 
 OWNER = "volwatch_owner"  # migrates; owns every table
 PIPELINE = "volwatch_pipeline"  # writes rows
+DETECTOR = "volwatch_detector"  # writes alerts
 DASHBOARD = "volwatch_dashboard"  # reads, and acknowledges alerts through a function
 READONLY = "volwatch_readonly"  # Grafana, analysts
 AIRFLOW = "airflow"  # Airflow's own database, and nothing of ours
-ROLES = (OWNER, PIPELINE, DASHBOARD, READONLY, AIRFLOW)
-STAGES = (PIPELINE, DASHBOARD, READONLY)
+ROLES = (OWNER, PIPELINE, DETECTOR, DASHBOARD, READONLY, AIRFLOW)
+STAGES = (PIPELINE, DETECTOR, DASHBOARD, READONLY)
 
 LOCK_KEY = 0x766F6C70  # "volp"
 
@@ -66,6 +67,7 @@ def provision_server(settings: WarehouseSettings, wanted: WarehouseProvisionSett
     given = {
         OWNER: wanted.owner_password,
         PIPELINE: wanted.pipeline_password,
+        DETECTOR: wanted.detector_password,
         DASHBOARD: wanted.dashboard_password,
         READONLY: wanted.readonly_password,
         AIRFLOW: wanted.airflow_password,

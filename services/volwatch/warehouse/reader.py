@@ -190,13 +190,15 @@ def _freshness(cursor: Cursor) -> Freshness:
 
 
 def _totals(cursor: Cursor) -> PipelineTotals:
-    loaded, rejected, gaps, difference = _fetch(cursor, statements.TOTALS, {})[0]
+    loaded, rejected, gaps, difference, alert_differences = _fetch(cursor, statements.TOTALS, {})[0]
     open_alerts = dict(_fetch(cursor, statements.OPEN_ALERTS, {}))
     return PipelineTotals(
         freshness=_freshness(cursor),
         rows={"loaded": loaded, "rejected": rejected},
         load_gaps=gaps,
         open_alerts={severity: open_alerts.get(severity, 0) for severity in SEVERITIES},
+        alert_differences=alert_differences,
+        blind=dict.fromkeys(_fetch(cursor, statements.BLIND, {}), 1),
         unreadable_objects=dict(_fetch(cursor, statements.UNREADABLE, {})),
         quarantined_1d=dict(_fetch(cursor, statements.QUARANTINED, {})),
         live=tuple(_live_series(cursor)),

@@ -243,7 +243,8 @@ SELECT
     (SELECT coalesce(max(rows), 0)::bigint
      FROM (SELECT sum(missing_raw + unloaded) AS rows FROM reconciliations
            WHERE checked_at >= coalesce((SELECT max(checked_at) FROM reconciliations WHERE since IS NULL), '-infinity')
-           GROUP BY checked_at) AS counted)"""
+           GROUP BY checked_at) AS counted),
+    (SELECT count(*) FROM alert_differences)"""
 
 UNREADABLE = "SELECT fault, count(*) FROM raw_objects WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault"
 
@@ -261,5 +262,7 @@ LEFT JOIN watchlist AS watched USING (symbol)
 WHERE standing.watermark > now() - interval '7 days'
 ORDER BY standing.source, standing.symbol
 LIMIT %(limit)s"""
+
+BLIND = "SELECT source, symbol FROM stock_alerts WHERE kind = 'BLIND' AND state IN ('OPEN', 'ESCALATED')"
 
 OPEN_ALERTS = "SELECT severity, count(*) FROM stock_alerts WHERE state IN ('OPEN', 'ESCALATED') GROUP BY severity"

@@ -119,6 +119,10 @@ class PipelineTotals:
         Offsets that no raw object has.
     open_alerts : mapping of str to int
         Open alerts by severity.
+    alert_differences : int
+        Steps of alerts on final bars that only one of detector and minute path found.
+    blind : mapping of (str, str) to int
+        1 for each source and what of it an open alert says cannot be seen.
     unreadable_objects : mapping of str to int
         Raw zone objects that could not be read, by reason.
     quarantined_1d : mapping of str to int
@@ -135,6 +139,8 @@ class PipelineTotals:
     rows: Mapping[str, int] = field(default_factory=dict)
     load_gaps: int = 0
     open_alerts: Mapping[str, int] = field(default_factory=dict)
+    alert_differences: int = 0
+    blind: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     unreadable_objects: Mapping[str, int] = field(default_factory=dict)
     quarantined_1d: Mapping[str, int] = field(default_factory=dict)
     live: tuple[LiveSeries, ...] = ()

@@ -1,4 +1,4 @@
-"""The SQL of the alerts of symbols in a rebuild."""
+"""The SQL of the alerts of symbols in a rebuild. What it writes no path has come further than: ``reached`` is 0."""
 
 from volwatch.analytics import detector
 from volwatch.analytics.market_wide import MEMBER_KINDS
@@ -54,19 +54,21 @@ VALUES (%(alert_id)s, %(source)s, %(symbol)s, %(kind)s, %(detector)s, %(detector
 ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity, confirmed = true,
     statistic = excluded.statistic, threshold = excluded.threshold, volatility = excluded.volatility,
     expected_volatility = excluded.expected_volatility, ratio = excluded.ratio, sentence = excluded.sentence,
-    why = excluded.why, config_hash = excluded.config_hash, closed_at = excluded.closed_at
+    why = excluded.why, config_hash = excluded.config_hash, closed_at = excluded.closed_at,
+    reached = 0
 """
 
 CORRECT = """
 UPDATE stock_alerts SET state = %(state)s, severity = %(severity)s, confirmed = true, statistic = %(statistic)s,
     threshold = %(threshold)s, volatility = %(volatility)s, expected_volatility = %(expected_volatility)s,
     ratio = %(ratio)s, sentence = %(sentence)s, why = stock_alerts.why || %(why)s, config_hash = %(config_hash)s,
-    closed_at = %(closed_at)s
+    closed_at = %(closed_at)s, reached = 0
 WHERE alert_id = %(alert_id)s
 """
 
 RETRACT = """
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = coalesce(closed_at, now()), market_alert_id = NULL
+UPDATE stock_alerts SET state = 'RETRACTED', closed_at = coalesce(closed_at, now()), market_alert_id = NULL,
+    reached = 0
 WHERE alert_id = %(alert_id)s
 """
 

@@ -35,6 +35,12 @@ def drop_partitions(cursor: Cursor, table: str, before: datetime) -> int:
     return _count(cursor)
 
 
+def forget_alert_steps(cursor: Cursor, before: datetime) -> int:
+    """Forget what the paths found of alerts before a time; return how many steps."""
+    cursor.execute("SELECT forget_alert_steps(%s)", (before,))
+    return _count(cursor)
+
+
 def ledger(cursor: Cursor, first_key: str = "") -> dict[int, Ledger]:
     """Return what was loaded of each Kafka partition; an object that could not be read counts as not loaded.
 

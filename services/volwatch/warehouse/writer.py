@@ -148,16 +148,25 @@ def _unusable(partition: int, why: str) -> Misconfigured:
 
 
 def write_engine_state(
-    cursor: Cursor, partition: int, state: bytes, *, version: str, config_hash: str, watermark: datetime | None
+    cursor: Cursor,
+    partition: int,
+    state: bytes,
+    *,
+    version: str,
+    config_hash: str,
+    watermark: datetime | None,
+    is_rebuilt: bool = False,
 ) -> None:
-    """Save the state of a partition's engine."""
+    """Save the state of a partition's engine; one that a rebuild has made is a new revision."""
     cursor.execute(
-        """INSERT INTO engine_state (kafka_partition, watermark, engine_version, config_hash, checksum, state)
-           VALUES (%s, %s, %s, %s, %s, %s)
+        """INSERT INTO engine_state (kafka_partition, watermark, engine_version, config_hash, checksum, state,
+               revision)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (kafka_partition) DO UPDATE SET watermark = excluded.watermark,
                engine_version = excluded.engine_version, config_hash = excluded.config_hash,
-               checksum = excluded.checksum, state = excluded.state, updated_at = now()""",
-        (partition, watermark, version, config_hash, hashlib.sha256(state).hexdigest(), state),
+               checksum = excluded.checksum, state = excluded.state, updated_at = now(),
+               revision = engine_state.revision + excluded.revision""",
+        (partition, watermark, version, config_hash, hashlib.sha256(state).hexdigest(), state, int(is_rebuilt)),
     )
 
 

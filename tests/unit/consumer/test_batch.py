@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import TIMESTAMP_MS, some_trade
-from volwatch.consumer.batch import Batch, Limits, Reject, Rows
+from volwatch.consumer.batch import Batch, Limits, Rows
 from volwatch.rawzone.decode import decode_object
 from volwatch.rawzone.encode import encode_object, pack
 from volwatch.rawzone.keys import ObjectKey
+from volwatch.sifting import Reject
 from volwatch.trade import encode
 
 LIMITS = Limits(rows=10, size_bytes=5_000, age_seconds=15.0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import HeldExecutor, InlineExecutor, MemoryBroker, MemoryQuarantine, MemoryStore
-from volwatch.consumer.backoff import Backoff
+from volwatch.backoff import Backoff
 from volwatch.consumer.batch import Limits
 from volwatch.consumer.loop import Loop
 from volwatch.consumer.storing import Storing

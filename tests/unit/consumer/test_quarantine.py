@@ -4,9 +4,9 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from volwatch.consumer.batch import Reject
 from volwatch.consumer.quarantine import Quarantine, headers
 from volwatch.errors import Transient
+from volwatch.sifting import Reject
 
 REJECT = Reject(3, 120, b"{\xff", "MALFORMED", "Input data was truncated")
 

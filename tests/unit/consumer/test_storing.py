@@ -3,12 +3,13 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.fakes import TIMESTAMP_MS, HeldExecutor, InlineExecutor, MemoryStore, some_trade
-from volwatch.consumer.backoff import Backoff
-from volwatch.consumer.batch import Batch, Reject, Rows
+from volwatch.backoff import Backoff
+from volwatch.consumer.batch import Batch, Rows
 from volwatch.consumer.storing import Stored, Storing
 from volwatch.errors import Transient
 from volwatch.rawzone.decode import decode_object
 from volwatch.rawzone.keys import ObjectKey
+from volwatch.sifting import Reject
 from volwatch.trade import encode
 
 HOUR = datetime(2026, 1, 5, 15, tzinfo=UTC)

@@ -26,6 +26,8 @@ def test_the_totals_are_served_under_their_declared_names() -> None:
         rows={"loaded": 598, "rejected": 2},
         load_gaps=3,
         open_alerts={"LOW": 0, "HIGH": 1},
+        alert_differences=3,
+        blind={("finnhub", "FEED_SILENT"): 1},
         unreadable_objects={"BAD_GZIP": 1, "BAD_HEADER": 2},
         quarantined_1d={"BAD_PRICE": 4},
         live=(LiveSeries(Series("simulator", "SIM01"), None, NOW), LiveSeries(Series("finnhub", "AAPL"), None, NOW)),
@@ -45,6 +47,8 @@ def test_the_totals_are_served_under_their_declared_names() -> None:
         'volwatch_pipeline_quarantined_1d_rows{reason="BAD_PRICE"} 4.0',
         'volwatch_alerts_open{severity="LOW"} 0.0',
         'volwatch_alerts_open{severity="HIGH"} 1.0',
+        "volwatch_alert_differences 3.0",
+        'volwatch_dashboard_blind{source="finnhub",what="FEED_SILENT"} 1.0',
         'volwatch_dashboard_newest_bar_timestamp_seconds{calendar="XNYS",source="finnhub"} 1.7676252e+09',
         'volwatch_dashboard_newest_bar_timestamp_seconds{calendar="24/7",source="simulator"} 1.7676252e+09',
         'volwatch_market_open{calendar="24/7"} 1.0',
@@ -65,6 +69,7 @@ def test_what_never_happened_has_no_time() -> None:
     assert names == {
         "volwatch_dashboard_warehouse_up",
         "volwatch_pipeline_load_gaps_total",
+        "volwatch_alert_differences",
         "volwatch_reconcile_difference_rows",
     }
 

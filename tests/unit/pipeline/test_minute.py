@@ -12,7 +12,6 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from structlog.testing import capture_logs
 
-from volwatch.analytics.results import Transition
 from volwatch.analytics.standing import STANDINGS, Standings
 from volwatch.analytics.state import restore
 from volwatch.analytics.trades import Series
@@ -25,6 +24,7 @@ from volwatch.rawzone.keys import ObjectKey
 from volwatch.rawzone.store import ObjectInfo, Rawzone
 from volwatch.settings import PipelineSettings
 from volwatch.trade import Trade, encode
+from volwatch.warehouse.alert_writer import Told
 from volwatch.warehouse.staging import Copy
 from volwatch.warehouse.writer import LoadedObject, Position, QuarantinedTrade, Run
 
@@ -137,8 +137,11 @@ class MemoryWarehouse:
         for row, code in zip(standings.series.tolist(), standings.standing.tolist(), strict=True):
             self.standing[series[row]] = STANDINGS[code]
 
-    def write_transitions(self, cursor: object, steps: Sequence[Transition], **facts: object) -> int:
-        return sum(step.state == "OPEN" for step in steps)
+    def write_transitions(self, cursor: object, told: Sequence[Told], path: str, **facts: object) -> int:
+        return sum(step.state == "OPEN" for each in told for step in each.steps)
+
+    def changed_since(self, cursor: object, partitions: Sequence[int]) -> datetime:
+        return HOUR
 
 
 class FakeConnection:
@@ -181,6 +184,7 @@ def make_world(monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
         monkeypatch.setattr(minute, "writer", warehouse)
         monkeypatch.setattr(quarantine, "writer", warehouse)
         monkeypatch.setattr(minute, "write_transitions", warehouse.write_transitions)
+        monkeypatch.setattr(minute, "changed_since", warehouse.changed_since)
         monkeypatch.setattr(minute, "write_standings", warehouse.write_standings)
         monkeypatch.setattr(minute, "keep_states", warehouse.keep_states)
         return World(MemoryRawzone(), warehouse)

@@ -13,6 +13,7 @@ class ScriptedCursor:
     def __init__(self, *answers: Sequence[tuple[object, ...]]) -> None:
         self.asked: list[tuple[str, Any]] = []
         self._answers = deque(answers)
+        self.rowcount = 1
 
     def execute(self, statement: str, parameters: object = None) -> None:
         self.asked.append((statement, parameters))

@@ -48,7 +48,7 @@ def stored(
 def written(*answers: Rows, since: Since = SINCE) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
     """Return how many alerts were opened, and what was written where."""
     asked = ScriptedCursor(*answers)
-    opened = write_market_alerts(asked.cursor, since, "abc")
+    opened = write_market_alerts(asked.cursor, since, "abc", "pipeline")
     verbs = [(" ".join(statement.split()[:3]), told) for statement, told in asked.asked]
     return opened, [(verb, told) for verb, told in verbs if not verb.startswith(("SELECT", "WITH"))]
 
@@ -197,7 +197,7 @@ def test_symbols_are_counted_once_a_day(day: int) -> None:
         for row in CROWD
     ]
     asked = ScriptedCursor([*CROWD, *later], [], NO_WATCHLIST, *[SEEN] * day)
-    assert write_market_alerts(asked.cursor, SINCE, "abc") == day
+    assert write_market_alerts(asked.cursor, SINCE, "abc", "pipeline") == day
     spans = [told for statement, told in asked.asked if statement.lstrip().startswith("WITH")]
     midnight = OPEN.replace(hour=0, minute=0)
     assert [(span["start"], span["end"]) for span in spans] == [

@@ -41,7 +41,7 @@ def test_a_damaged_state_is_refused() -> None:
 def test_what_is_saved_goes_with_its_checksum() -> None:
     asked = ScriptedCursor()
     writer.write_engine_state(asked.cursor, 3, STATE, version="1", config_hash="abc", watermark=HOUR)
-    assert asked.asked[0][1] == (3, HOUR, "1", "abc", CHECKSUM, STATE)
+    assert asked.asked[0][1] == (3, HOUR, "1", "abc", CHECKSUM, STATE, 0)
 
 
 @pytest.mark.parametrize("free", [True, False])

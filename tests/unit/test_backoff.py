@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volwatch.consumer.backoff import Backoff
+from volwatch.backoff import Backoff
 from volwatch.errors import Transient
 
 

@@ -1,7 +1,8 @@
-"""The consumer's side of Kafka: what is read, what is committed, and what the group takes away."""
+"""Receives trades as a member of a consumer group: what is read, what is committed, what the group gives and takes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 import structlog
@@ -43,6 +44,9 @@ FETCHING = {
 Taken = Callable[[list[int]], None]
 """Told which partitions the group takes away."""
 
+Given = Callable[[list[int]], Mapping[int, int]]
+"""Told which partitions the group gives; returns where to start those that do not go on where they were committed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -62,11 +66,11 @@ class Subscription:
         self._topic = topic
 
     @classmethod
-    def connect(cls, settings: KafkaSettings, group: str) -> "Subscription":
+    def connect(cls, settings: KafkaSettings, group: str, stage: str) -> "Subscription":
         """Return the subscription that the settings name; it joins the group with ``subscribe``."""
         config: dict[str, str | int | bool | Callable[[KafkaError], None]] = {
             **settings.client_config(),
-            "client.id": "volwatch-consumer",
+            "client.id": f"volwatch-{stage}",
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -79,13 +83,14 @@ class Subscription:
         }
         return cls(Consumer(config), settings.topic)
 
-    def subscribe(self, on_revoke: Taken, on_lost: Taken) -> None:
-        """Join the group; both are called from within ``read`` or ``close``.
+    def subscribe(self, on_revoke: Taken, on_lost: Taken, on_assign: Given | None = None) -> None:
+        """Join the group; all are called from within ``read`` or ``close``.
 
         Partitions that are revoked are still this member's until ``on_revoke`` returns; those that are lost are not.
         """
         self._client.subscribe(
             [self._topic],
+            **({} if on_assign is None else {"on_assign": partial(_assign, on_assign)}),
             on_revoke=lambda _, partitions: on_revoke([taken.partition for taken in partitions]),
             on_lost=lambda _, partitions: on_lost([taken.partition for taken in partitions]),
         )
@@ -117,6 +122,19 @@ class Subscription:
         if failed:
             raise Transient(f"commit: {failed}")
 
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on reading a partition from an offset.
+
+        Raises
+        ------
+        Transient
+            Kafka did not let us.
+        """
+        try:
+            self._client.seek(TopicPartition(self._topic, partition, offset))
+        except KafkaException as error:
+            raise Transient(f"seek: {error}") from error
+
     def pause(self) -> None:
         """Read no records until ``resume``, yet stay in the group."""
         self._client.pause(self._client.assignment())
@@ -128,6 +146,13 @@ class Subscription:
     def close(self) -> None:
         """Leave the group."""
         self._client.close()
+
+
+def _assign(on_assign: Given, client: Consumer, given: list[TopicPartition]) -> None:
+    starts = on_assign([each.partition for each in given])
+    for each in given:
+        each.offset = starts.get(each.partition, each.offset)
+    client.incremental_assign(given)
 
 
 def _run(partition: int | None, messages: list[Message]) -> Run:

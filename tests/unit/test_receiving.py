@@ -4,8 +4,8 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from volwatch.consumer.kafka import Run, Subscription
 from volwatch.errors import Transient
+from volwatch.receiving import Run, Subscription
 
 
 def message(partition: int, offset: int, value: bytes | None = b"v", error: KafkaError | None = None) -> Message:
@@ -23,10 +23,20 @@ class Client:
         self.calls: list[tuple[Any, ...]] = []
         self.on_revoke: Callable[..., None]
         self.on_lost: Callable[..., None]
+        self.on_assign: Callable[..., None] | None = None
 
-    def subscribe(self, topics: list[str], on_revoke: Callable[..., None], on_lost: Callable[..., None]) -> None:
+    def subscribe(self, topics: list[str], **told: Callable[..., None]) -> None:
         self.calls.append(("subscribe", topics))
-        self.on_revoke, self.on_lost = on_revoke, on_lost
+        self.on_revoke, self.on_lost = told["on_revoke"], told["on_lost"]
+        self.on_assign = told.get("on_assign")
+
+    def incremental_assign(self, given: list[TopicPartition]) -> None:
+        self.calls.append(("assign", [(each.partition, each.offset) for each in given]))
+
+    def seek(self, position: TopicPartition) -> None:
+        if self.refusal:
+            raise KafkaException(self.refusal)
+        self.calls.append(("seek", position.partition, position.offset))
 
     def consume(self, _most: int, _timeout: float) -> list[Message]:
         return self.messages
@@ -109,3 +119,27 @@ def test_pausing_and_resuming_takes_all_that_is_assigned(client: Client, subscri
     subscription.pause()
     subscription.resume()
     assert client.calls == [("pause", [0, 4]), ("resume", [0, 4])]
+
+
+def test_who_keeps_positions_of_its_own_says_where_partitions_that_are_given_start(
+    client: Client, subscription: Subscription
+) -> None:
+    subscription.subscribe(lambda _: None, lambda _: None, lambda partitions: {partitions[0]: 17})
+    assert client.on_assign is not None
+    client.on_assign(client, [TopicPartition("trades", 3), TopicPartition("trades", 5, 40)])
+    assert client.calls[-1] == ("assign", [(3, 17), (5, 40)])
+
+
+def test_who_goes_on_where_it_committed_leaves_that_to_the_client(client: Client, subscription: Subscription) -> None:
+    subscription.subscribe(lambda _: None, lambda _: None)
+    assert client.on_assign is None
+
+
+def test_reading_goes_on_elsewhere_or_fails_in_a_way_that_is_tried_again(
+    client: Client, subscription: Subscription
+) -> None:
+    subscription.seek(2, 99)
+    assert client.calls[-1] == ("seek", 2, 99)
+    client.refusal = KafkaError(KafkaError._TIMED_OUT)
+    with pytest.raises(Transient, match="seek"):
+        subscription.seek(2, 99)

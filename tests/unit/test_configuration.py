@@ -3,8 +3,8 @@
 import pytest
 
 from volwatch.analytics.config import EngineConfig
+from volwatch.configuration import engine_config
 from volwatch.errors import Misconfigured
-from volwatch.pipeline.configuration import engine_config
 from volwatch.settings import PipelineSettings
 
 

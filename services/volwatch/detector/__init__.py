@@ -1,0 +1,1 @@
+"""The fast path: the same engine on the trades as they come, so that an alert is there while its bar is still open."""
