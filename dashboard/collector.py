@@ -60,8 +60,24 @@ def _pipeline(totals: PipelineTotals) -> Iterator[Metric]:
     yield _each(metrics.alerts_open, totals.open_alerts)
     yield _one(metrics.alert_differences, totals.alert_differences)
     yield _family(metrics.dashboard_blind, dict(totals.blind))
+    yield from _alerts(totals)
     yield from _markets(totals)
     yield from _reconciliation(totals)
+
+
+def _alerts(totals: PipelineTotals) -> Iterator[Metric]:
+    yield _one(metrics.alerts_silenced, totals.silenced_alerts)
+    ratios: dict[tuple[str, ...], float] = {}
+    seconds: dict[tuple[str, ...], float] = {}
+    for told in totals.alert_quality:
+        labels = (told.detector, told.kind)
+        # What nobody judged has no rate: 0 would say that all were good.
+        if told.false_positive_rate is not None:
+            ratios[labels] = told.false_positive_rate
+        quantiles = {"0.5": told.median_acknowledge_seconds, "0.9": told.p90_acknowledge_seconds}
+        seconds |= {(*labels, name): value for name, value in quantiles.items() if value is not None}
+    yield _family(metrics.alerts_false_positive_ratio, ratios)
+    yield _family(metrics.alerts_acknowledge_seconds, seconds)
 
 
 def _markets(totals: PipelineTotals) -> Iterator[Metric]:

@@ -1,16 +1,18 @@
 """What a page needs of the warehouse. ``volwatch.warehouse.reader.Reader`` is the real one."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pandas as pd
 
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series
+from volwatch.warehouse.alert_acts import Scope
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series, Silence
 
 
 class DashboardReader(Protocol):
-    """Answers the pages' questions; every method raises ``Transient`` when it cannot answer now."""
+    """Answers the pages' questions; every method raises ``Transient`` when it cannot answer now, and
+    those that write raise ``BadInput`` when the warehouse does not take what it is given."""
 
     def freshness(self) -> Freshness:
         """Return how old the data is."""
@@ -44,8 +46,26 @@ class DashboardReader(Protocol):
     def alert_events(self, alert_id: str) -> pd.DataFrame:
         """Return what happened to an alert, newest first."""
 
+    def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
+        """Return how good the alerts of the last 90 days were by series, kind and detector, the most frequent first."""
+
+    def silences(self) -> list[Silence]:
+        """Return the silences that are not over, the newest first."""
+
     def acknowledge(self, alert_id: str, person: str, remark: str | None) -> bool:
         """Record that a person has seen an alert; False when somebody already had."""
+
+    def annotate(self, alert_id: str, person: str, remark: str) -> bool:
+        """Write a note to an alert; False when there is no such alert."""
+
+    def mark_false_positive(self, alert_id: str, person: str, remark: str | None, *, is_false: bool) -> bool:
+        """Record, or withdraw, that an alert was none; False when that is so already."""
+
+    def silence(self, person: str, reason: str, scope: Scope, duration: timedelta) -> int:
+        """Let alerts of a scope not be told for some time from now; return the silence's number."""
+
+    def end_silence(self, silence_id: int, person: str) -> bool:
+        """End a silence before its time; False when it is over."""
 
     def hops(self) -> pd.DataFrame:
         """Return what each step of the minute path wrote in the last day."""

@@ -45,6 +45,13 @@ def age_text(seconds: float | None) -> str:
     return f"{seconds // 86_400:.0f} d"
 
 
+def marks_text(*, silenced: bool, false_positive: bool | None) -> str:
+    """Return what stands beside an alert's state in a list."""
+    # A missing value of a frame is not false by itself.
+    marks = {"silenced": silenced, "false positive": not pd.isna(false_positive) and bool(false_positive)}
+    return ", ".join(name for name, is_so in marks.items() if is_so)
+
+
 def time_text(time: datetime) -> str:
     """Return a time in UTC, to the second, saying so."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,5 @@
-"""The alerts: a list that can be narrowed down, and for one of them the WHY, its history and its acknowledgement."""
+"""The alerts: a list that can be narrowed down; of one of them the WHY, its history and what people may do; how good
+they are."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,22 +9,22 @@ from uuid import UUID
 import pandas as pd
 import streamlit as st
 
-from dashboard import wording
+from dashboard import alert_forms, wording
 from dashboard.display import Columns, Display, answer, header, live, picked_row
 from dashboard.reading import DashboardReader
-from volwatch.errors import Transient
-from volwatch.warehouse.readings import Alert, AlertFilter
+from volwatch.warehouse.readings import AlertFilter
 
 STATES = ("OPEN", "ESCALATED", "CLOSED", "RETRACTED", "SUPPRESSED")
 SEVERITIES = ("HIGH", "MEDIUM", "LOW")
 LISTED_ALERTS = 200
-LONGEST_NAME, LONGEST_NOTE = 80, 500
 
 ALERT_COLUMNS: Columns = {
     "onset_bar": st.column_config.DatetimeColumn("Began (UTC)", format="MMM D, HH:mm", timezone="UTC"),
     "symbol": st.column_config.TextColumn("Symbol", width=100),
+    "kind": st.column_config.TextColumn("Kind", width=95),
     "severity": "Severity",
     "state": st.column_config.TextColumn("State", width=105),
+    "marks": st.column_config.TextColumn("Marks", width=90),
     "sentence": st.column_config.TextColumn("Why", width=655),
     "acknowledged_by": "Seen by",
     "source": "Source",
@@ -38,6 +39,22 @@ _EVENT_COLUMNS: Columns = {
     "detail": "Note",
 }
 
+_QUALITY_COLUMNS: Columns = {
+    "source": "Source",
+    "symbol": "Symbol",
+    "kind": "Kind",
+    "detector": "Detector",
+    "detector_version": "Version",
+    "alerts": "Alerts",
+    "retracted": "Retracted",
+    "acknowledged": "Acknowledged",
+    "false_positives": "False positives",
+    "judged": "Judged",
+    "false_positive_rate": st.column_config.NumberColumn("False positive rate", format="percent"),
+    "median_acknowledge_seconds": st.column_config.NumberColumn("Median s to acknowledge", format="%.0f"),
+    "p90_acknowledge_seconds": st.column_config.NumberColumn("90th percentile s", format="%.0f"),
+}
+
 
 def render(reader: DashboardReader, display: Display) -> None:
     """Draw the page. The alert in the address (``?alert=``) is shown in full."""
@@ -48,11 +65,19 @@ def render(reader: DashboardReader, display: Display) -> None:
     if alert_id is not None:
         st.divider()
         _one(reader, display, alert_id)
+    st.divider()
+    alert_forms.silences(reader, display)
+    with st.expander("How good the alerts of the last 90 days were"):
+        live(display, lambda: _quality(reader, asked))
 
 
 def alert_table(alerts: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of alerts that a list shows."""
-    return alerts[list(ALERT_COLUMNS)]
+    marks = [
+        wording.marks_text(silenced=bool(silenced), false_positive=false_positive)
+        for silenced, false_positive in zip(alerts["silenced"], alerts["false_positive"], strict=True)
+    ]
+    return alerts.assign(marks=marks)[list(ALERT_COLUMNS)]
 
 
 def why_table(why: Mapping[str, Any]) -> pd.DataFrame:
@@ -103,9 +128,8 @@ def _one(reader: DashboardReader, display: Display, alert_id: str) -> None:
         st.warning("There is no alert of the id in the address.", icon=":material/search_off:")
         return
     live(display, lambda: _headline(reader, alert_id))
-    # The form stands outside the live parts: a refresh must not touch what a person is typing.
-    if alert.acknowledged_at is None:
-        _acknowledge_form(reader, alert)
+    # The forms stand outside the live parts: a refresh must not touch what a person is typing.
+    alert_forms.acts(reader, alert)
     live(display, lambda: _details(reader, alert_id))
 
 
@@ -117,10 +141,21 @@ def _headline(reader: DashboardReader, alert_id: str) -> None:
         st.badge(alert.state, color="red" if alert.state in ("OPEN", "ESCALATED") else "gray")
         st.badge(alert.severity, color="orange")
         st.badge("confirmed" if alert.confirmed else "provisional", color="blue" if alert.confirmed else "gray")
+        if alert.acknowledged_at is not None:
+            st.badge("acknowledged", color="green")
+        if alert.false_positive:
+            st.badge("false positive", color="violet")
+        if alert.silenced:
+            st.badge("silenced", color="gray")
+    st.text(f"{alert.kind} · {alert.symbol} · {alert.source}")
     st.text(alert.sentence)
     if alert.acknowledged_at is not None:
-        note = f": {alert.note}" if alert.note else ""
-        st.text(f"Acknowledged by {alert.acknowledged_by}, {wording.time_text(alert.acknowledged_at)}{note}")
+        st.text(f"Acknowledged by {alert.acknowledged_by}, {wording.time_text(alert.acknowledged_at)}")
+    if alert.false_positive and alert.false_positive_at is not None:
+        marked = f"{alert.false_positive_by}, {wording.time_text(alert.false_positive_at)}"
+        st.text(f"Marked as false positive by {marked}")
+    if alert.note:
+        st.text(f"Note: {alert.note}")
 
 
 def _details(reader: DashboardReader, alert_id: str) -> None:
@@ -137,32 +172,15 @@ def _details(reader: DashboardReader, alert_id: str) -> None:
         st.dataframe(events, key="alert-events", hide_index=True, column_config=_EVENT_COLUMNS, placeholder="–")
 
 
-def _acknowledge_form(reader: DashboardReader, alert: Alert) -> None:
-    with st.form(f"acknowledge-{alert.alert_id}", border=True):
-        name, note, button = st.columns([1, 3, 1], vertical_alignment="bottom")
-        person = name.text_input("Your name", max_chars=LONGEST_NAME, key=f"person-{alert.alert_id}")
-        remark = note.text_input("Note (optional)", max_chars=LONGEST_NOTE, key=f"remark-{alert.alert_id}")
-        sent = button.form_submit_button("Acknowledge", type="primary", width="stretch")
-    if sent:
-        _acknowledge(reader, alert.alert_id, _printable(person), _printable(remark))
-
-
-def _acknowledge(reader: DashboardReader, alert_id: str, person: str, remark: str) -> None:
-    if not person:
-        st.warning("Say who acknowledges it: the name is written to the alert's history.")
+def _quality(reader: DashboardReader, asked: AlertFilter) -> None:
+    rows = reader.alert_quality(asked.source, asked.symbol)
+    if rows.empty:
+        st.caption("No alert of the last 90 days is of this symbol and source.")
         return
-    try:
-        first = reader.acknowledge(alert_id, person, remark or None)
-    except Transient:
-        st.error("The warehouse cannot be reached: nothing was written. Try again in a moment.")
-        return
-    st.toast("Acknowledged." if first else "Somebody had acknowledged it before you.")
-    st.rerun()
-
-
-def _printable(text: str) -> str:
-    """Return the text without characters that cannot be seen, which PostgreSQL refuses (NUL) or a log cannot show."""
-    return "".join(character for character in text if character.isprintable()).strip()
+    st.dataframe(rows, key="alert-quality", hide_index=True, column_config=_QUALITY_COLUMNS, placeholder="–")
+    st.caption(
+        "Judged are those that somebody acknowledged or marked. The filter of symbol and source holds here, too."
+    )
 
 
 def _is_uuid(text: str) -> bool:

@@ -26,6 +26,7 @@ COMMANDS = {
     ),
     "wait": ("volwatch.operations.wait", "return when servers can be used"),
     "trace": ("volwatch.operations.trace", "follow one record through every hop"),
+    "alerts": ("volwatch.operations.alerts_command", "look at alerts, acknowledge, judge and silence them"),
     "quarantine": ("volwatch.operations.quarantine", "look at records that were not taken, and send them again"),
     "reconcile": ("volwatch.operations.reconcile", "count the rows of every hop against each other"),
     "dashboard": ("dashboard.command", "serve the dashboard"),

@@ -204,6 +204,17 @@ alert_differences = OnScrape(
 dashboard_blind = OnScrape(
     "volwatch_dashboard_blind", "1 while an alert says that this cannot be seen", ("source", "what")
 )
+alerts_silenced = OnScrape("volwatch_alerts_silenced", "Open alerts that a silence keeps from being told")
+alerts_false_positive_ratio = OnScrape(
+    "volwatch_alerts_false_positive_ratio",
+    "Of the alerts of the last 90 days that people acknowledged or marked, those marked as false",
+    ("detector", "kind"),
+)
+alerts_acknowledge_seconds = OnScrape(
+    "volwatch_alerts_acknowledge_seconds",
+    "Time from recording an alert to its acknowledgement, of the alerts of the last 90 days",
+    ("detector", "kind", "quantile"),
+)
 reconcile_difference_rows = OnScrape(
     "volwatch_reconcile_difference_rows",
     "Rows that one hop has and the next has not: the most that the newest whole reconciliation, or one since, found",

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from dashboard.display import Display
-from volwatch.errors import Transient
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series
+from volwatch.errors import BadInput, Transient
+from volwatch.warehouse.alert_acts import Scope
+from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series, Silence
 
 NOW = datetime(2026, 1, 5, 15, 0, 30, tzinfo=UTC)
 NEWEST_BAR = NOW.replace(second=0) - timedelta(minutes=1)
@@ -26,7 +27,11 @@ EMPTY_ESTIMATES = no_rows("bar_start estimator window_bars value null_reason sta
 EMPTY_SIGNALS = no_rows("bar_start statistic threshold null_reason z log_range expected_log_range final")
 EMPTY_ALERTS = no_rows(
     "alert_id onset_bar source symbol kind state severity confirmed statistic threshold sentence closed_at "
-    "acknowledged_by acknowledged_at note"
+    "acknowledged_by acknowledged_at note market_alert_id false_positive silenced"
+)
+EMPTY_QUALITY = no_rows(
+    "source symbol kind detector detector_version alerts retracted acknowledged false_positives judged "
+    "false_positive_rate median_acknowledge_seconds p90_acknowledge_seconds"
 )
 EMPTY_EVENTS = no_rows("happened_at event severity bar_start actor detail")
 EMPTY_OVERVIEW = no_rows(
@@ -62,6 +67,8 @@ class FakeReader:
     position_rows: pd.DataFrame = field(default_factory=EMPTY_POSITIONS.copy)
     quarantine_rows: pd.DataFrame = field(default_factory=EMPTY_QUARANTINE.copy)
     reconciliation_rows: pd.DataFrame = field(default_factory=EMPTY_RECONCILIATION.copy)
+    quality_rows: pd.DataFrame = field(default_factory=EMPTY_QUALITY.copy)
+    silenced: list[Silence] = field(default_factory=list)
     away: bool = False
 
     def _answer(self) -> None:
@@ -121,6 +128,42 @@ class FakeReader:
             return False
         self.alert_rows[alert_id] = replace(alert, acknowledged_by=person, acknowledged_at=NOW, note=remark)
         return True
+
+    def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
+        self._answer()
+        rows = self.quality_rows
+        return rows if symbol is None else rows[rows["symbol"] == symbol]
+
+    def silences(self) -> list[Silence]:
+        self._answer()
+        return self.silenced
+
+    def annotate(self, alert_id: str, person: str, remark: str) -> bool:
+        self._answer()
+        if not remark:
+            raise BadInput(["a note is needed"])
+        self.alert_rows[alert_id] = replace(self.alert_rows[alert_id], note=f"{remark} ({person})")
+        return True
+
+    def mark_false_positive(self, alert_id: str, person: str, remark: str | None, *, is_false: bool) -> bool:
+        self._answer()
+        self.alert_rows[alert_id] = replace(
+            self.alert_rows[alert_id], false_positive=is_false, false_positive_by=person, false_positive_at=NOW
+        )
+        return True
+
+    def silence(self, person: str, reason: str, scope: Scope, duration: timedelta) -> int:
+        self._answer()
+        number = len(self.silenced) + 1
+        of = (scope.source, scope.symbol, scope.kind, scope.everything)
+        self.silenced.append(Silence(number, *of, NOW, NOW + duration, reason, person, NOW, None, None, in_force=True))
+        return number
+
+    def end_silence(self, silence_id: int, person: str) -> bool:
+        self._answer()
+        before = len(self.silenced)
+        self.silenced = [each for each in self.silenced if each.silence_id != silence_id]
+        return len(self.silenced) < before
 
     def hops(self) -> pd.DataFrame:
         self._answer()

@@ -201,6 +201,34 @@ def test_acknowledging_writes_who_and_when_and_a_refresh_leaves_alone_what_is_ty
     assert others["acknowledged_by"].tolist() == [None]
 
 
+def test_an_alert_is_noted_judged_and_silenced_and_the_silence_ended(
+    page: Page, dashboard: Open, warehouse: Warehouse, reader: Reader
+) -> None:
+    warehouse.rows.market(AAPL)
+    alert_id = warehouse.rows.alert(AAPL)
+    page.goto(f"{dashboard()}/alerts?alert={alert_id}")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_text("Note, false positive, silence").click()
+    page.get_by_label("New note").fill("<b>earnings</b>")
+    page.get_by_role("button", name="Write note").click()
+    expect(page.get_by_text("Note: <b>earnings</b>")).to_be_visible()
+    page.get_by_role("button", name="Mark as false positive").click()
+    expect(page.get_by_text("Marked as false positive by Ada")).to_be_visible()
+    page.get_by_label("Reason").fill("a known event")
+    page.get_by_role("button", name="Silence", exact=True).click()
+    expect(page.get_by_test_id("stMain").get_by_text("silenced", exact=True)).to_be_visible()
+    [silence] = reader.silences()
+    assert (silence.made_by, silence.reason) == ("Ada", "a known event")
+    assert (silence.source, silence.symbol, silence.kind) == ("simulator", "AAPL", "VOLATILITY")
+    page.get_by_text("End a silence").click()
+    page.get_by_label("Who ends it").fill("Bob")
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
+    events = reader.alert_events(alert_id)
+    assert events["event"].tolist() == ["FALSE_POSITIVE", "NOTE", "OPEN"]
+    assert events["actor"].tolist() == ["Ada", "Ada", "pipeline"]
+
+
 def test_it_is_served_under_a_sub_path(page: Page, dashboard: Open, warehouse: Warehouse) -> None:
     warehouse.rows.market(AAPL)
     address = dashboard(VOLWATCH_DASHBOARD_BASE_PATH="/vol/watch")

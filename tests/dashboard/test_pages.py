@@ -203,36 +203,6 @@ def test_an_address_of_no_alert_is_said(alert_id: str) -> None:
     assert texts(app.warning) == ["There is no alert of the id in the address."]
 
 
-def test_acknowledging_writes_who_and_what() -> None:
-    reader = market()
-    app = draw(alerts.render, reader, alert=ALERT_ID)
-    app.text_input(key=f"person-{ALERT_ID}").input("  Ada\x00 ")
-    app.text_input(key=f"remark-{ALERT_ID}").input("earnings")
-    app.button[0].click().run()
-    assert not app.exception
-    written = reader.alert_rows[ALERT_ID]
-    assert (written.acknowledged_by, written.note) == ("Ada", "earnings")
-    assert "Acknowledged by Ada, 2026-01-05 15:00:30 UTC: earnings" in texts(app.text)
-    assert len(app.button) == 0
-
-
-def test_acknowledging_needs_a_name() -> None:
-    reader = market()
-    app = draw(alerts.render, reader, alert=ALERT_ID)
-    app.button[0].click().run()
-    assert texts(app.warning) == ["Say who acknowledges it: the name is written to the alert's history."]
-    assert reader.alert_rows[ALERT_ID].acknowledged_at is None
-
-
-def test_an_acknowledgement_that_cannot_be_written_is_said() -> None:
-    reader = market()
-    app = draw(alerts.render, reader, alert=ALERT_ID)
-    app.text_input(key=f"person-{ALERT_ID}").input("Ada")
-    reader.acknowledge = FakeReader(away=True).acknowledge  # type: ignore[method-assign]
-    app.button[0].click().run()
-    assert texts(app.error) == ["The warehouse cannot be reached: nothing was written. Try again in a moment."]
-
-
 def test_the_pipeline_page_tells_rows_that_differ() -> None:
     app = draw(pipeline.render, market())
     assert texts(app.error) == ["8 rows differ between hops, checked 2026-01-05 14:59:50 UTC."]

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from psycopg2 import sql
 
+from tests.integration.acting import acting, dashboard_of_world, insert  # noqa: F401 - fixtures
 from tests.integration.worlds import MakeWorld, own_world
 from volwatch.local.airflow import Airflow
 from volwatch.local.interrupts import interruptible

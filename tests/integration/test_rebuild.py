@@ -118,7 +118,7 @@ def outcome(world: World) -> dict[str, list[str]]:
         "alert_events",
         *clocks,
         "actor",
-        where="""event IN ('CONFIRMED', 'CLOSED') AND alert_id IN (
+        where="""event IN ('CONFIRMED', 'CLOSED') AND bar_start IS NOT NULL AND alert_id IN (
             SELECT alert_id FROM stock_alerts WHERE state <> 'RETRACTED')""",
     )
     told["quarantine"] = world.rows("quarantine", *clocks, where="lifted_at IS NULL")

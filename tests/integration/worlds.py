@@ -104,7 +104,8 @@ class World:
         told = {table: self.rows(table, *_CLOCKS, "hour") for table in whole}
         own = (*_CLOCKS, "detected_at", "why,raw_objects", "reached")
         told["stock_alerts"] = self.rows("stock_alerts", *own, where="state <> 'RETRACTED' AND kind <> 'BLIND'")
-        told["alert_events"] = self.rows("alert_events", *_CLOCKS, where="event IN ('CONFIRMED', 'CLOSED')")
+        steps = "event IN ('CONFIRMED', 'CLOSED') AND bar_start IS NOT NULL"  # without a bar: told again
+        told["alert_events"] = self.rows("alert_events", *_CLOCKS, where=steps)
         return told
 
 

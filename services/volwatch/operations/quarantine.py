@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import pwd
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,6 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the dri
 from volwatch import sending, topics
 from volwatch.errors import BadInput, Transient
 from volwatch.operations import aside, retry, shown
+from volwatch.operations.login import login_name
 from volwatch.operations.prospects import RULES, prospect
 from volwatch.settings import KafkaSettings, WarehouseSettings, describe, load, load_one
 from volwatch.times import time_of
@@ -221,7 +220,7 @@ def _retry(args: argparse.Namespace) -> int:
 def _sent(args: argparse.Namespace, connection: Connection, kafka: KafkaSettings, planned: retry.Plan) -> int:
     topics.check_topics(kafka)  # sending to a topic that is not there might make one that nobody configured
     publish = partial(sending.send, sending.connect(kafka, "volwatch-quarantine-retry"), kafka.topic)
-    by = args.by or _user()
+    by = args.by or login_name()
     sent = retry.send(connection, planned.sent, publish, lambda: datetime.now(UTC), by=by, force=args.force)
     sys.stdout.write(f"{len(sent.acknowledged)} sent, {len(planned.refused)} refused\n")
     if sent.failure is not None:
@@ -266,10 +265,3 @@ def _agreed(question: str) -> bool:
     sys.stdout.write(question)
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a pod's user need not have a name
-        return f"uid {os.getuid()}"

@@ -42,6 +42,13 @@ def escaped(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def json_value(value: object) -> str:
+    """Return a time, which JSON has not, as text in UTC with its offset."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} is no value of JSON")
+
+
 def number_of(option: str, text: str, faults: list[str]) -> int:
     """Return the whole number above 0 that an option gives; 1 and a fault where it gives none."""
     if text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**63:

@@ -1,91 +1,93 @@
-"""The SQL of the alerts of symbols.
+"""The SQL of alerts for whoever looks at them: the dashboard, its metrics, the command line. All of it is bounded."""
 
-Two paths write the same rows. One that has come further along the partition (``reached``) knows all that the other
-does, so it says how an alert stands. What the record finds on final bars holds in any case.
-"""
+from volwatch.warehouse.readings import AlertFilter
 
-LOCK_KEY = 0x766F6C61  # "vola"
+_LISTED = """
+SELECT
+    alert_id::text, onset_bar, source, symbol, kind, state, severity, confirmed, statistic, threshold, sentence,
+    closed_at, acknowledged_by, acknowledged_at, note, market_alert_id::text, false_positive,
+    EXISTS (SELECT FROM silenced_alerts AS held WHERE held.alert_id = stock_alerts.alert_id) AS silenced
+FROM stock_alerts"""
 
-LOCK = "SELECT pg_advisory_xact_lock(%s)"
+ALERTS = f"""{_LISTED}
+WHERE (%(states)s::text[] = '{{}}' OR state = ANY(%(states)s))
+    AND (%(severities)s::text[] = '{{}}' OR severity = ANY(%(severities)s))
+    AND (%(kinds)s::text[] = '{{}}' OR kind = ANY(%(kinds)s))
+    AND (%(source)s::text IS NULL OR source = %(source)s)
+    AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+    AND (%(start)s::timestamptz IS NULL OR onset_bar >= %(start)s)
+    AND (%(end)s::timestamptz IS NULL OR onset_bar < %(end)s)
+ORDER BY onset_bar DESC, recorded_at DESC
+LIMIT %(limit)s"""
 
-# The order of severities in a comparison.
-_RANK = "array_position(ARRAY['LOW', 'MEDIUM', 'HIGH'], {})"
-_KNOWS_MORE = "stock_alerts.reached <= %(reached)s"
+LINKED = f"""{_LISTED}
+WHERE market_alert_id = %(alert_id)s::uuid
+    OR alert_id = (SELECT market_alert_id FROM stock_alerts WHERE alert_id = %(alert_id)s::uuid)
+ORDER BY onset_bar DESC, symbol
+LIMIT %(limit)s"""  # noqa: S608 - two constants joined
 
-OPEN = f"""
-INSERT INTO stock_alerts (alert_id, source, symbol, kind, detector, detector_version, onset_bar, state, severity,
-    confirmed, statistic, threshold, volatility, expected_volatility, ratio, sentence, why, config_hash, detected_at,
-    reached)
-SELECT %(alert_id)s, %(source)s, %(symbol)s, %(kind)s, %(detector)s, %(detector_version)s, %(onset_bar)s, %(state)s,
-    %(severity)s, %(confirmed)s, %(statistic)s, %(threshold)s, %(volatility)s, %(expected_volatility)s, %(ratio)s,
-    %(sentence)s, %(why)s, %(config_hash)s, %(detected_at)s, %(reached)s
-WHERE NOT EXISTS (
-    SELECT FROM stock_alerts AS other
-    WHERE other.source = %(source)s AND other.symbol = %(symbol)s AND other.kind = %(kind)s
-        AND other.detector = %(detector)s AND other.state IN ('OPEN', 'ESCALATED') AND other.alert_id <> %(alert_id)s)
-ON CONFLICT (alert_id) DO UPDATE SET
-    -- Bars that may still change only raise an alert: what they had raised it to is settled by final ones.
-    state = CASE WHEN excluded.confirmed OR stock_alerts.state <> 'ESCALATED' THEN excluded.state
-        ELSE stock_alerts.state END,
-    severity = CASE WHEN excluded.confirmed OR stock_alerts.state NOT IN ('OPEN', 'ESCALATED')
-            OR {_RANK.format("excluded.severity")} > {_RANK.format("stock_alerts.severity")}
-        THEN excluded.severity ELSE stock_alerts.severity END,
-    confirmed = stock_alerts.confirmed OR excluded.confirmed, statistic = excluded.statistic,
-    volatility = excluded.volatility, expected_volatility = excluded.expected_volatility, ratio = excluded.ratio,
-    sentence = excluded.sentence, why = excluded.why, closed_at = NULL,
-    reached = greatest(stock_alerts.reached, excluded.reached)
-WHERE {_KNOWS_MORE} OR (%(is_record)s AND excluded.confirmed
-    AND (NOT stock_alerts.confirmed OR stock_alerts.state = 'RETRACTED'))
-RETURNING xmax = 0
-"""  # noqa: S608 - a constant
+ALERT = """
+SELECT
+    alert_id::text, source, symbol, kind, state, severity, confirmed, onset_bar, closed_at, statistic, threshold,
+    sentence, why, acknowledged_by, acknowledged_at, note, detector, detector_version, detected_at, recorded_at,
+    market_alert_id::text, false_positive, false_positive_by, false_positive_at, is_silenced(alert_id)
+FROM stock_alerts
+WHERE alert_id = %(alert_id)s::uuid"""
 
-ESCALATE = f"""
-UPDATE stock_alerts SET state = 'ESCALATED', severity = %(severity)s, statistic = greatest(statistic, %(statistic)s),
-    reached = greatest(reached, %(reached)s)
-WHERE alert_id = %(alert_id)s AND state IN ('OPEN', 'ESCALATED') AND ({_KNOWS_MORE} OR (%(is_record)s AND %(final)s
-    AND {_RANK.format("%(severity)s")} > {_RANK.format("severity")}))
-"""  # noqa: S608 - a constant
+ALERT_EVENTS = """
+SELECT happened_at, event, severity, bar_start, actor, detail
+FROM alert_events
+WHERE alert_id = %(alert_id)s::uuid
+ORDER BY event_id DESC
+LIMIT %(limit)s"""
 
-CLOSE = f"""
-UPDATE stock_alerts SET state = 'CLOSED', severity = %(severity)s, statistic = %(statistic)s,
-    closed_at = %(closed_at)s, reached = greatest(reached, %(reached)s)
-WHERE alert_id = %(alert_id)s AND ({_KNOWS_MORE} OR (%(is_record)s AND state <> 'CLOSED'))
-"""  # noqa: S608 - a constant
+SILENCES = """
+SELECT silence_id, source, symbol, kind, everything, starts_at, ends_at, reason, made_by, made_at, ended_by, ended_at,
+    ended_at IS NULL AND starts_at <= now() AND ends_at > now() AS in_force
+FROM alert_silences
+WHERE (%(over)s OR (ended_at IS NULL AND ends_at > now()))
+    AND (%(alert_id)s::uuid IS NULL
+         OR silence_id IN (SELECT silence_id FROM silenced_alerts WHERE alert_id = %(alert_id)s::uuid))
+ORDER BY silence_id DESC
+LIMIT %(limit)s"""
 
-RETRACT = f"""
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = %(closed_at)s, market_alert_id = NULL,
-    reached = greatest(reached, %(reached)s)
-WHERE alert_id = %(alert_id)s AND state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND {_KNOWS_MORE}
-"""  # noqa: S608 - a constant
+ALERT_QUALITY = """
+SELECT source, symbol, kind, detector, detector_version, alerts, retracted, acknowledged, false_positives, judged,
+    false_positive_rate, median_acknowledge_seconds, p90_acknowledge_seconds
+FROM alert_quality
+WHERE (%(source)s::text IS NULL OR source = %(source)s)
+    AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+ORDER BY alerts DESC, source, symbol, kind, detector, detector_version
+LIMIT %(limit)s"""
 
-# Of one series and kind one alert is open at a time. Another one that is open still, and that whoever opens this one
-# knows nothing of, was opened by the other path on bars that did not bear it out, or its end was never told.
-GIVE_WAY = f"""
-UPDATE stock_alerts SET state = CASE WHEN confirmed THEN 'CLOSED' ELSE 'RETRACTED' END, closed_at = %(onset_bar)s,
-    market_alert_id = CASE WHEN confirmed THEN market_alert_id END, reached = greatest(reached, %(reached)s)
-WHERE source = %(source)s AND symbol = %(symbol)s AND kind = %(kind)s AND detector = %(detector)s
-    AND state IN ('OPEN', 'ESCALATED') AND alert_id <> %(alert_id)s AND ({_KNOWS_MORE} OR (%(is_record)s AND %(final)s))
-RETURNING alert_id::text, state, severity
-"""  # noqa: S608 - a constant
+DETECTOR_QUALITY = """
+SELECT detector, kind,
+    count(*) FILTER (WHERE false_positive)::double precision / nullif(count(*) FILTER (WHERE judged), 0),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY acknowledge_seconds),
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY acknowledge_seconds)
+FROM judged_alerts
+GROUP BY detector, kind
+ORDER BY detector, kind"""
 
-# What the fast path opened on a bar that is final by now, and that the record did not confirm.
-UNBORNE = f"""
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = now(), market_alert_id = NULL,
-    reached = greatest(reached, %(reached)s)
-WHERE state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND kind = ANY(%(kinds)s) AND source = %(source)s
-    AND (why ->> 'partition')::integer = %(partition)s AND onset_bar < %(final_before)s AND {_KNOWS_MORE}
-RETURNING alert_id::text, severity, onset_bar
-"""  # noqa: S608 - a constant
+SILENCED = """
+SELECT count(*) FROM stock_alerts
+WHERE state IN ('OPEN', 'ESCALATED') AND alert_id IN (SELECT alert_id FROM silenced_alerts)"""
 
-# The fast path sees records before any object holds them.
-OBJECTS = """
-UPDATE stock_alerts SET why = jsonb_set(why, '{raw_objects}', %(raw_objects)s)
-WHERE alert_id = %(alert_id)s AND why -> 'raw_objects' IS DISTINCT FROM %(raw_objects)s
-"""
+# The session is read-only; what people do about alerts is all that the dashboard may write, and only through functions.
+ALLOW_WRITE = "SET TRANSACTION READ WRITE"
 
-STEP = """
-INSERT INTO alert_steps (alert_id, event, severity, bar_start, path, kafka_partition, first_offset, reached, revision)
-SELECT %(alert_id)s, %(event)s, %(severity)s, %(bar_start)s, %(path)s, %(partition)s, %(first_offset)s, %(reached)s,
-    coalesce((SELECT revision FROM engine_state WHERE kafka_partition = %(partition)s), 0)
-ON CONFLICT (alert_id, event, severity, bar_start, path) DO NOTHING
-"""
+OPEN_ALERTS = "SELECT severity, count(*) FROM stock_alerts WHERE state IN ('OPEN', 'ESCALATED') GROUP BY severity"
+
+
+def filter_parameters(asked: AlertFilter, limit: int) -> dict[str, object]:
+    """Return what ``ALERTS`` is asked with."""
+    return {
+        "states": list(asked.states),
+        "severities": list(asked.severities),
+        "kinds": list(asked.kinds),
+        "source": asked.source,
+        "symbol": asked.symbol,
+        "start": asked.start,
+        "end": asked.end,
+        "limit": limit,
+    }

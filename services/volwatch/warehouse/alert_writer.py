@@ -1,7 +1,7 @@
 """Writes the steps in the lives of alerts: one row per alert, one audit row per step; then those of whole markets.
 
 The minute path is the record, the detector the fast path; both find the same alerts, the one later and for good, the
-other at once. Which of them says how a row stands: ``alert_statements``.
+other at once. Which of them says how a row stands: ``transition_statements``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from volwatch.analytics import detector
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.market_wide import MEMBER_KINDS
 from volwatch.analytics.results import Facts, Transition
-from volwatch.warehouse import alert_statements as statements
+from volwatch.warehouse import transition_statements as statements
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_statements import EVENT
 from volwatch.warehouse.market_writer import write_market_alerts

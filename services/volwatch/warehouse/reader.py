@@ -1,8 +1,9 @@
-"""What the dashboard may ask of the warehouse, as frames and small values; it writes nothing but acknowledgements."""
+"""What the dashboard may ask of the warehouse, as frames and small values; it writes nothing but what people do about
+alerts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -11,10 +12,21 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
 from volwatch.reconcile import Reconciliation
 from volwatch.settings import WarehouseSettings
+from volwatch.warehouse import alert_acts, alert_reader, alert_statements
 from volwatch.warehouse import reader_statements as statements
+from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.pool import Pool
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, LiveSeries, PipelineTotals, Series
+from volwatch.warehouse.readings import (
+    Alert,
+    AlertFilter,
+    DetectorQuality,
+    Freshness,
+    LiveSeries,
+    PipelineTotals,
+    Series,
+    Silence,
+)
 
 STATEMENT_TIMEOUT_SECONDS = 10.0
 SEVERITIES = ("LOW", "MEDIUM", "HIGH")
@@ -92,34 +104,48 @@ class Reader:
 
     def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
         """Return the newest alerts that pass the filter, newest first."""
-        parameters = {
-            "states": list(asked.states),
-            "severities": list(asked.severities),
-            "source": asked.source,
-            "symbol": asked.symbol,
-            "start": asked.start,
-            "end": asked.end,
-            "limit": limit,
-        }
-        return self._frame(statements.ALERTS, parameters)
+        return self._frame(alert_statements.ALERTS, alert_statements.filter_parameters(asked, limit))
 
     def alert(self, alert_id: str) -> Alert | None:
         """Return one alert, or None when there is none of this id."""
-        rows = self._rows(statements.ALERT, {"alert_id": alert_id})
-        return Alert(*rows[0]) if rows else None
+        return self._ask(lambda cursor: alert_reader.alert(cursor, alert_id))
 
     def alert_events(self, alert_id: str) -> pd.DataFrame:
         """Return what happened to an alert, newest first."""
-        return self._frame(statements.ALERT_EVENTS, {"alert_id": alert_id, "limit": ROW_LIMIT})
+        return self._frame(alert_statements.ALERT_EVENTS, {"alert_id": alert_id, "limit": ROW_LIMIT})
+
+    def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
+        """Return how good the alerts of the last 90 days were by series, kind and detector, the most frequent first."""
+        asked = {"source": source, "symbol": symbol, "limit": SERIES_LIMIT}
+        return self._frame(alert_statements.ALERT_QUALITY, asked)
+
+    def silences(self) -> list[Silence]:
+        """Return the silences that are not over, the newest first."""
+        return self._ask(lambda cursor: alert_reader.silences(cursor, SERIES_LIMIT))
 
     def acknowledge(self, alert_id: str, person: str, remark: str | None) -> bool:
         """Record that a person has seen an alert; False when somebody already had."""
-        with self._pool.lend() as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(statements.ALLOW_WRITE)
-            cursor.execute(statements.ACKNOWLEDGE, {"alert_id": alert_id, "person": person, "remark": remark})
-            row = cursor.fetchone()
-            connection.commit()
-        return bool(row and row[0])
+        return self._act(lambda cursor: alert_acts.acknowledge(cursor, alert_id, person, remark))
+
+    def annotate(self, alert_id: str, person: str, remark: str) -> bool:
+        """Write a note to an alert; False when there is no such alert."""
+        return self._act(lambda cursor: alert_acts.annotate(cursor, alert_id, person, remark))
+
+    def mark_false_positive(self, alert_id: str, person: str, remark: str | None, *, is_false: bool) -> bool:
+        """Record, or withdraw, that an alert was none; False when that is so already."""
+        return self._act(
+            lambda cursor: alert_acts.mark_false_positive(cursor, alert_id, person, remark, is_false=is_false)
+        )
+
+    def silence(self, person: str, reason: str, scope: Scope, duration: timedelta) -> int:
+        """Let alerts of a scope not be told for some time from now; return the silence's number."""
+        return self._act(
+            lambda cursor: alert_acts.silence(cursor, person, reason, scope, _freshness(cursor).now + duration)
+        )
+
+    def end_silence(self, silence_id: int, person: str) -> bool:
+        """End a silence before its time; False when it is over."""
+        return self._act(lambda cursor: alert_acts.end_silence(cursor, silence_id, person))
 
     def hops(self) -> pd.DataFrame:
         """Return what each step of the minute path wrote in the last day and when it last wrote anything."""
@@ -148,6 +174,14 @@ class Reader:
     def _ask(self, question: Callable[[Cursor], _Answer]) -> _Answer:
         with self._pool.lend() as connection, closing(connection.cursor()) as cursor:
             return question(cursor)
+
+    def _act(self, act: Callable[[Cursor], _Answer]) -> _Answer:
+        """Do what changes something. Raises ``BadInput`` where the warehouse does not take what it is given."""
+        with self._pool.lend() as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(alert_statements.ALLOW_WRITE)
+            done = act(cursor)
+            connection.commit()
+        return done
 
     def _rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return self._ask(lambda cursor: _fetch(cursor, statement, parameters))
@@ -191,7 +225,7 @@ def _freshness(cursor: Cursor) -> Freshness:
 
 def _totals(cursor: Cursor) -> PipelineTotals:
     loaded, rejected, gaps, difference, alert_differences = _fetch(cursor, statements.TOTALS, {})[0]
-    open_alerts = dict(_fetch(cursor, statements.OPEN_ALERTS, {}))
+    open_alerts = dict(_fetch(cursor, alert_statements.OPEN_ALERTS, {}))
     return PipelineTotals(
         freshness=_freshness(cursor),
         rows={"loaded": loaded, "rejected": rejected},
@@ -199,6 +233,8 @@ def _totals(cursor: Cursor) -> PipelineTotals:
         open_alerts={severity: open_alerts.get(severity, 0) for severity in SEVERITIES},
         alert_differences=alert_differences,
         blind=dict.fromkeys(_fetch(cursor, statements.BLIND, {}), 1),
+        silenced_alerts=_fetch(cursor, alert_statements.SILENCED, {})[0][0],
+        alert_quality=tuple(DetectorQuality(*row) for row in _fetch(cursor, alert_statements.DETECTOR_QUALITY, {})),
         unreadable_objects=dict(_fetch(cursor, statements.UNREADABLE, {})),
         quarantined_1d=dict(_fetch(cursor, statements.QUARANTINED, {})),
         live=tuple(_live_series(cursor)),

@@ -131,38 +131,6 @@ WHERE source = %(source)s AND symbol = %(symbol)s AND bar_start >= %(start)s AND
 ORDER BY bar_start DESC, updated_at DESC
 LIMIT %(limit)s"""
 
-ALERTS = """
-SELECT
-    alert_id::text, onset_bar, source, symbol, kind, state, severity, confirmed, statistic, threshold, sentence,
-    closed_at, acknowledged_by, acknowledged_at, note, market_alert_id::text
-FROM stock_alerts
-WHERE (%(states)s::text[] = '{}' OR state = ANY(%(states)s))
-    AND (%(severities)s::text[] = '{}' OR severity = ANY(%(severities)s))
-    AND (%(source)s::text IS NULL OR source = %(source)s)
-    AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
-    AND (%(start)s::timestamptz IS NULL OR onset_bar >= %(start)s)
-    AND (%(end)s::timestamptz IS NULL OR onset_bar < %(end)s)
-ORDER BY onset_bar DESC, recorded_at DESC
-LIMIT %(limit)s"""
-
-ALERT = """
-SELECT
-    alert_id::text, source, symbol, kind, state, severity, confirmed, onset_bar, closed_at, statistic, threshold,
-    sentence, why, acknowledged_by, acknowledged_at, note
-FROM stock_alerts
-WHERE alert_id = %(alert_id)s::uuid"""
-
-ALERT_EVENTS = """
-SELECT happened_at, event, severity, bar_start, actor, detail
-FROM alert_events
-WHERE alert_id = %(alert_id)s::uuid
-ORDER BY event_id DESC
-LIMIT %(limit)s"""
-
-# The session is read-only; this is the one thing the dashboard may write, and only through the function.
-ALLOW_WRITE = "SET TRANSACTION READ WRITE"
-ACKNOWLEDGE = "SELECT acknowledge_alert(%(alert_id)s::uuid, %(person)s, %(remark)s)"
-
 HOPS = """
 SELECT
     hop,
@@ -264,5 +232,3 @@ ORDER BY standing.source, standing.symbol
 LIMIT %(limit)s"""
 
 BLIND = "SELECT source, symbol FROM stock_alerts WHERE kind = 'BLIND' AND state IN ('OPEN', 'ESCALATED')"
-
-OPEN_ALERTS = "SELECT severity, count(*) FROM stock_alerts WHERE state IN ('OPEN', 'ESCALATED') GROUP BY severity"

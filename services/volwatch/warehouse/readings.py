@@ -56,6 +56,8 @@ class AlertFilter:
         Exactly this.
     start, end : datetime or None
         Onset bar in [start, end).
+    kinds : tuple of str
+        Any of these.
     """
 
     states: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class AlertFilter:
     symbol: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,72 @@ class Alert:
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     note: str | None
+    detector: str = ""
+    detector_version: str = ""
+    detected_at: datetime | None = None
+    recorded_at: datetime | None = None
+    market_alert_id: str | None = None
+    false_positive: bool | None = None
+    false_positive_by: str | None = None
+    false_positive_at: datetime | None = None
+    silenced: bool = False
+
+
+class ListedAlert(NamedTuple):
+    """One alert as a list shows it, without its WHY; ``silenced`` is of now."""
+
+    alert_id: str
+    onset_bar: datetime
+    source: str
+    symbol: str
+    kind: str
+    state: str
+    severity: str
+    confirmed: bool
+    statistic: float
+    threshold: float
+    sentence: str
+    closed_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    note: str | None
+    market_alert_id: str | None
+    false_positive: bool | None
+    silenced: bool
+
+
+class Silence(NamedTuple):
+    """Alerts that are not told for a while; a scope of None is any, ``in_force`` is of now."""
+
+    silence_id: int
+    source: str | None
+    symbol: str | None
+    kind: str | None
+    everything: bool
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    made_by: str
+    made_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+    in_force: bool
+
+    @property
+    def scope(self) -> str:
+        """What it is of, in words."""
+        named = {"source": self.source, "symbol": self.symbol, "kind": self.kind}
+        return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None) or "everything"
+
+
+class DetectorQuality(NamedTuple):
+    """How good the alerts of a detector and kind were in the last 90 days; None where nobody judged any."""
+
+    detector: str
+    kind: str
+    false_positive_rate: float | None
+    median_acknowledge_seconds: float | None
+    p90_acknowledge_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +192,10 @@ class PipelineTotals:
         Steps of alerts on final bars that only one of detector and minute path found.
     blind : mapping of (str, str) to int
         1 for each source and what of it an open alert says cannot be seen.
+    silenced_alerts : int
+        How many of them are silenced now.
+    alert_quality : tuple of DetectorQuality
+        What people said of the alerts of the last 90 days.
     unreadable_objects : mapping of str to int
         Raw zone objects that could not be read, by reason.
     quarantined_1d : mapping of str to int
@@ -141,6 +214,8 @@ class PipelineTotals:
     open_alerts: Mapping[str, int] = field(default_factory=dict)
     alert_differences: int = 0
     blind: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    silenced_alerts: int = 0
+    alert_quality: tuple[DetectorQuality, ...] = ()
     unreadable_objects: Mapping[str, int] = field(default_factory=dict)
     quarantined_1d: Mapping[str, int] = field(default_factory=dict)
     live: tuple[LiveSeries, ...] = ()

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from dashboard.collector import PipelineCollector
 from volwatch.errors import Transient
 from volwatch.reconcile import Reconciliation
-from volwatch.warehouse.readings import Freshness, LiveSeries, PipelineTotals, Series
+from volwatch.warehouse.readings import DetectorQuality, Freshness, LiveSeries, PipelineTotals, Series
 
 NOW = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 
@@ -28,6 +28,11 @@ def test_the_totals_are_served_under_their_declared_names() -> None:
         open_alerts={"LOW": 0, "HIGH": 1},
         alert_differences=3,
         blind={("finnhub", "FEED_SILENT"): 1},
+        silenced_alerts=1,
+        alert_quality=(
+            DetectorQuality("lre", "VOLATILITY", 0.25, 30.0, 90.0),
+            DetectorQuality("lre", "REOPEN", None, None, None),
+        ),
         unreadable_objects={"BAD_GZIP": 1, "BAD_HEADER": 2},
         quarantined_1d={"BAD_PRICE": 4},
         live=(LiveSeries(Series("simulator", "SIM01"), None, NOW), LiveSeries(Series("finnhub", "AAPL"), None, NOW)),
@@ -49,6 +54,10 @@ def test_the_totals_are_served_under_their_declared_names() -> None:
         'volwatch_alerts_open{severity="HIGH"} 1.0',
         "volwatch_alert_differences 3.0",
         'volwatch_dashboard_blind{source="finnhub",what="FEED_SILENT"} 1.0',
+        "volwatch_alerts_silenced 1.0",
+        'volwatch_alerts_false_positive_ratio{detector="lre",kind="VOLATILITY"} 0.25',
+        'volwatch_alerts_acknowledge_seconds{detector="lre",kind="VOLATILITY",quantile="0.5"} 30.0',
+        'volwatch_alerts_acknowledge_seconds{detector="lre",kind="VOLATILITY",quantile="0.9"} 90.0',
         'volwatch_dashboard_newest_bar_timestamp_seconds{calendar="XNYS",source="finnhub"} 1.7676252e+09',
         'volwatch_dashboard_newest_bar_timestamp_seconds{calendar="24/7",source="simulator"} 1.7676252e+09',
         'volwatch_market_open{calendar="24/7"} 1.0',
@@ -70,6 +79,7 @@ def test_what_never_happened_has_no_time() -> None:
         "volwatch_dashboard_warehouse_up",
         "volwatch_pipeline_load_gaps_total",
         "volwatch_alert_differences",
+        "volwatch_alerts_silenced",
         "volwatch_reconcile_difference_rows",
     }
 

@@ -51,3 +51,9 @@ def test_the_state_of_a_series_is_what_matters_most(
 def test_stale_data_is_told_with_the_state_of_the_pipeline() -> None:
     freshness = Freshness(NOW, NOW - timedelta(minutes=30), NOW - timedelta(seconds=20))
     assert wording.stale_text(freshness) == "STALE: the newest trade is 30 min old. The pipeline last ran 20 s ago."
+
+
+def test_the_marks_of_an_alert_are_those_that_hold() -> None:
+    assert wording.marks_text(silenced=False, false_positive=None) == ""
+    assert wording.marks_text(silenced=True, false_positive=False) == "silenced"
+    assert wording.marks_text(silenced=True, false_positive=True) == "silenced, false positive"
