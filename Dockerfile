@@ -39,7 +39,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=requirements.lock,target=requirements.lock \
     uv pip install --require-hashes --no-build --constraint requirements.lock \
-      --requirement pyproject.toml --extra producer --extra consumer --extra pipeline \
+      --requirement pyproject.toml --extra producer --extra consumer --extra pipeline --extra notifier \
     # kubernetes.aio is the whole client once more, for asyncio.
     && cd /opt/volwatch/lib/python3.*/site-packages && rm -rf pandas/tests pyarrow/tests kubernetes/aio \
     && find scipy statsmodels -type d -name tests -prune -exec rm -rf {} +
@@ -94,7 +94,7 @@ COPY --from=package /opt/volwatch /opt/volwatch
 COPY sql /app/sql
 CMD ["--help"]
 LABEL org.opencontainers.image.title=volwatch-service \
-      org.opencontainers.image.description="volwatch: producer, consumer, pipeline and migrations"
+      org.opencontainers.image.description="volwatch: producer, consumer, pipeline, notifier and migrations"
 
 
 FROM runtime AS dashboard

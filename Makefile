@@ -42,7 +42,7 @@ lock: setup ## resolve the dependencies anew into requirements.lock
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
 
 .PHONY: tools
-tools: ## put helm and promtool into the cache, where they are missing
+tools: ## put helm, promtool and Alertmanager into the cache, where they are missing
 	@.ci/tools
 
 .PHONY: check

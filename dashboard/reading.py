@@ -79,5 +79,8 @@ class DashboardReader(Protocol):
     def quarantine(self) -> pd.DataFrame:
         """Return the last day's rejected trades by reason."""
 
+    def channels(self) -> pd.DataFrame:
+        """Return how each channel of the notifier fares."""
+
     def reconciliation(self) -> pd.DataFrame:
         """Return the newest reconciliation, one row per Kafka partition."""

@@ -42,6 +42,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT EXISTS (SELECT FROM silenced_alerts WHERE alert_id = alert)
 $$;
 
+-- Nobody is told of a silenced alert.
+CREATE OR REPLACE FUNCTION may_tell(alert uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT state <> 'SUPPRESSED' AND NOT is_silenced(alert_id) FROM stock_alerts WHERE alert_id = alert
+$$;
+
 -- Who acts has a name that can be read, and a text has an end.
 CREATE FUNCTION told_by(person text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = public, pg_temp AS $$

@@ -51,6 +51,17 @@ _RECONCILIATION_COLUMNS: Columns = {
     "missing_raw": st.column_config.NumberColumn("Missing raw", format="localized"),
     "unloaded": st.column_config.NumberColumn("Not loaded", format="localized"),
 }
+_CHANNEL_COLUMNS: Columns = {
+    "channel": "Channel",
+    "kind": "Kind",
+    "state": "State",
+    "waiting": st.column_config.NumberColumn("Waiting", format="localized"),
+    "since": "Oldest waits since",
+    "sent_1d": st.column_config.NumberColumn("Sent, 24 h", format="localized"),
+    "refused_1d": st.column_config.NumberColumn("Refused, 24 h", format="localized"),
+    "success": "Last took something",
+    "last_error": st.column_config.TextColumn("Last failure", width="large"),
+}
 
 
 def render(reader: DashboardReader, display: Display) -> None:
@@ -63,6 +74,8 @@ def render(reader: DashboardReader, display: Display) -> None:
     live(display, lambda: _quarantine(reader))
     st.subheader("Reconciliation")
     live(display, lambda: _reconciliation(reader))
+    st.subheader("Channels")
+    live(display, lambda: _channels(reader))
     st.subheader("Latest runs")
     live(display, lambda: _runs(reader))
 
@@ -116,6 +129,24 @@ def _reconciliation(reader: DashboardReader) -> None:
     else:
         st.success(f"Every hop agrees, checked {checked}.", icon=":material/check_circle:")
     _table(reconciliation, _RECONCILIATION_COLUMNS, "reconciliation")
+
+
+def _channels(reader: DashboardReader) -> None:
+    channels = reader.channels()
+    if channels.empty:
+        st.text("Nobody is told of alerts: no notifier has served a channel yet.")
+        return
+    dead = channels.loc[~channels["up"], "channel"].tolist()
+    if dead:
+        st.error(
+            f"Failing: {', '.join(dead)}. What waits for it is kept and tried again.", icon=":material/sms_failed:"
+        )
+    told = channels.assign(
+        state=["up" if up else "failing" for up in channels["up"]],
+        since=[wording.age_text(age) if pd.notna(age) else "–" for age in channels["waiting_seconds"]],
+        success=_ages(channels["success_age_seconds"]),
+    )
+    _table(told, _CHANNEL_COLUMNS, "channels")
 
 
 def _runs(reader: DashboardReader) -> None:

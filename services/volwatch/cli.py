@@ -29,6 +29,7 @@ COMMANDS = {
     "alerts": ("volwatch.operations.alerts_command", "look at alerts, acknowledge, judge and silence them"),
     "quarantine": ("volwatch.operations.quarantine", "look at records that were not taken, and send them again"),
     "reconcile": ("volwatch.operations.reconcile", "count the rows of every hop against each other"),
+    "notifier": ("volwatch.notifier.main", "tell people and programs of alerts"),
     "dashboard": ("dashboard.command", "serve the dashboard"),
     "bars": ("volwatch.research.bars", "make one-minute bars of recorded trades"),
     "estimate": ("volwatch.research.estimate", "rolling volatility of the bars in a file"),

@@ -146,6 +146,34 @@ detector_last_success_timestamp_seconds = Gauge(
     registry=REGISTRY,
 )
 detector_partitions = Gauge("volwatch_detector_partitions", "Partitions that this detector watches", registry=REGISTRY)
+notifier_sent_total = Counter(
+    "volwatch_notifier_sent_total",
+    "Attempts to tell, by channel and by what became of them: sent, failed (tried again), refused (set aside)",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
+notifier_delivery_seconds = Histogram(
+    "volwatch_notifier_delivery_seconds",
+    "Time from the event of an alert to its receipt on a channel",
+    ["channel"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+notifier_queue_rows = Gauge(
+    "volwatch_notifier_queue_rows", "Deliveries that wait for a channel", ["channel"], registry=REGISTRY
+)
+notifier_channel_up = Gauge(
+    "volwatch_notifier_channel_up",
+    "1 while a channel takes what it is told, 0 after it failed too often in a row; it is tried all the same",
+    ["channel"],
+    registry=REGISTRY,
+)
+notifier_last_success_timestamp_seconds = Gauge(
+    "volwatch_notifier_last_success_timestamp_seconds",
+    "When a channel last took something; 0 before the first time",
+    ["channel"],
+    registry=REGISTRY,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _FORBIDDEN = {
 
 
 def topic_names(settings: KafkaSettings) -> list[str]:
-    """Return the topics that there must be."""
+    """Return the topics without which no trade gets anywhere."""
     return [settings.topic, settings.quarantine_topic]
 
 
@@ -40,7 +40,7 @@ def create_topics(settings: KafkaSettings) -> list[str]:
     Transient
         Kafka did not do its part.
     """
-    names = topic_names(settings)
+    names = [*topic_names(settings), settings.alerts_topic]
     with _admin(settings) as admin:
         present = admin.list_topics(timeout=_LOOK_SECONDS).topics
         existing = [name for name in names if name in present or not _create(admin, settings, name)]

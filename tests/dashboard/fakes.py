@@ -48,6 +48,9 @@ EMPTY_QUARANTINE = no_rows("reason rows_1d newest source symbol record")
 EMPTY_RECONCILIATION = no_rows(
     "checked_at kafka_partition kafka_first kafka_end raw_rows loaded_rows rejected_rows missing_raw unloaded"
 )
+EMPTY_CHANNELS = no_rows(
+    "channel kind up failures waiting waiting_seconds sent_1d refused_1d success_age_seconds last_error"
+)
 
 
 @dataclass
@@ -69,6 +72,7 @@ class FakeReader:
     reconciliation_rows: pd.DataFrame = field(default_factory=EMPTY_RECONCILIATION.copy)
     quality_rows: pd.DataFrame = field(default_factory=EMPTY_QUALITY.copy)
     silenced: list[Silence] = field(default_factory=list)
+    channel_rows: pd.DataFrame = field(default_factory=EMPTY_CHANNELS.copy)
     away: bool = False
 
     def _answer(self) -> None:
@@ -180,6 +184,10 @@ class FakeReader:
     def quarantine(self) -> pd.DataFrame:
         self._answer()
         return self.quarantine_rows
+
+    def channels(self) -> pd.DataFrame:
+        self._answer()
+        return self.channel_rows
 
     def reconciliation(self) -> pd.DataFrame:
         self._answer()
@@ -344,5 +352,8 @@ def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
         ),
         reconciliation_rows=pd.DataFrame(
             [[newest, 0, 0, 600, 600, 598, 2, 7, 1]], columns=EMPTY_RECONCILIATION.columns
+        ),
+        channel_rows=pd.DataFrame(
+            [["desk", "mail", True, 0, 0, None, 12, 0, 30.0, None]], columns=EMPTY_CHANNELS.columns
         ),
     )

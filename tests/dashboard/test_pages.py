@@ -215,6 +215,27 @@ def test_the_pipeline_page_tells_that_every_hop_agrees() -> None:
     assert texts(app.success) == ["Every hop agrees, checked 2026-01-05 14:59:50 UTC."]
 
 
+def test_the_pipeline_page_lists_channels_and_names_those_that_fail() -> None:
+    reader = market()
+    failing = [["chat", "apprise", False, 9, 3, 600.0, 1, 0, None, "chat: the service did not take it"]]
+    columns = reader.channel_rows.columns
+    reader.channel_rows = pd.concat([reader.channel_rows, pd.DataFrame(failing, columns=columns)], ignore_index=True)
+    app = draw(pipeline.render, reader)
+    assert "Failing: chat. What waits for it is kept and tried again." in texts(app.error)
+    [told] = [table.value for table in app.dataframe if "sent_1d" in table.value]
+    assert told[["channel", "state", "since", "success"]].to_numpy().tolist() == [
+        ["desk", "up", "–", "30 s ago"],
+        ["chat", "failing", "10 min", "never"],
+    ]
+
+
+def test_the_pipeline_page_says_that_nobody_is_told() -> None:
+    reader = market()
+    reader.channel_rows = reader.channel_rows.iloc[:0]
+    app = draw(pipeline.render, reader)
+    assert "Nobody is told of alerts: no notifier has served a channel yet." in texts(app.text)
+
+
 def test_a_pipeline_that_never_ran_is_said_beside_stale_data() -> None:
     reader = market()
     newest = reader.freshness_now.now.replace(year=2025)

@@ -44,6 +44,7 @@ def test_an_empty_warehouse_answers_every_question(reader: Reader) -> None:
         reader.positions(),
         reader.quarantine(),
         reader.reconciliation(),
+        reader.channels(),
     ]
     assert [len(frame) for frame in frames] == [0] * len(frames)
     assert reader.totals().open_alerts == {"LOW": 0, "MEDIUM": 0, "HIGH": 0}

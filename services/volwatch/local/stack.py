@@ -41,7 +41,12 @@ from volwatch.warehouse import provision
 from volwatch.warehouse.migrations import migrate
 
 ROLES = {role.removeprefix("volwatch_"): role for role in (provision.OWNER, *provision.STAGES)}
-_ROLE_OF_STAGE = {"dashboard": "dashboard", "detector": "detector", "migrate": "owner"}
+_ROLE_OF_STAGE = {
+    "dashboard": "dashboard",
+    "detector": "detector",
+    "migrate": "owner",
+    "notifier": "notifier",
+}
 
 _Own = TypeVar("_Own", bound=Server)
 

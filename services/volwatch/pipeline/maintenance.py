@@ -10,12 +10,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the dri
 from volwatch.rawzone.store import Rawzone
 from volwatch.reconcile import Range, Reconciliation
 from volwatch.settings import PipelineSettings
-from volwatch.warehouse import rebuild_states, reconciliation, upkeep
+from volwatch.warehouse import notifications, rebuild_states, reconciliation, upkeep
 
 _log = structlog.get_logger()
 
 _AHEAD = timedelta(days=62)
 _STEPS_KEPT = timedelta(days=8)  # longer than they are compared
+_NOTIFICATIONS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def run(
             dropped += upkeep.drop_partitions(cursor, table, before)
         forgotten = rebuild_states.forget_states(cursor, now)
         upkeep.forget_alert_steps(cursor, now - _STEPS_KEPT)
+        notifications.forget(cursor, now - _NOTIFICATIONS_KEPT)
     counted = reconciliation.count(connection, rawzone, kafka, now)
     with connection, connection.cursor() as cursor:
         upkeep.write_reconciliations(cursor, counted)

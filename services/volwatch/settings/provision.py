@@ -61,6 +61,7 @@ class WarehouseProvisionSettings(BaseSettings):
     owner_password: SecretStr | None = Field(None, description="of volwatch_owner, which migrates")
     pipeline_password: SecretStr | None = Field(None, description="of volwatch_pipeline")
     detector_password: SecretStr | None = Field(None, description="of volwatch_detector")
+    notifier_password: SecretStr | None = Field(None, description="of volwatch_notifier")
     dashboard_password: SecretStr | None = Field(None, description="of volwatch_dashboard")
     readonly_password: SecretStr | None = Field(None, description="of volwatch_readonly, for Grafana and analysts")
     airflow_password: SecretStr | None = Field(None, description="of airflow; its database is made only with it")

@@ -15,6 +15,7 @@ class KafkaSettings(BaseSettings):
     bootstrap: str = Field(description="bootstrap servers, host:port[,host:port]")
     topic: str = Field("trades", description="topic of the trade records")
     quarantine_topic: str = Field("trades.quarantine", description="topic of rejected records, reasons as headers")
+    alerts_topic: str = Field("alerts", description="topic of alert transitions")
     partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic this project has to create itself")
     replication: int = Field(1, ge=1, le=100, description="brokers that keep a copy of each partition of such a topic")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"

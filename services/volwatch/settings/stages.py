@@ -107,6 +107,13 @@ class DetectorSettings(BaseSettings):
     snapshot_seconds: float = Field(10.0, gt=0, le=600, description="how often the state of an engine is saved")
 
 
+class NotifierSettings(BaseSettings):
+    """The notifier."""
+
+    model_config = prefix("NOTIFIER")
+    channels_file: Path | None = Field(None, description="YAML file of the channels; without one, the topic of alerts")
+
+
 class DashboardSettings(BaseSettings):
     """The dashboard."""
 

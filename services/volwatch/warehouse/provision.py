@@ -16,11 +16,12 @@ APPLICATION_NAME = "volwatch-provision"
 OWNER = "volwatch_owner"  # migrates; owns every table
 PIPELINE = "volwatch_pipeline"  # writes rows
 DETECTOR = "volwatch_detector"  # writes alerts
+NOTIFIER = "volwatch_notifier"  # tells of alerts
 DASHBOARD = "volwatch_dashboard"  # reads, and acknowledges alerts through a function
 READONLY = "volwatch_readonly"  # Grafana, analysts
 AIRFLOW = "airflow"  # Airflow's own database, and nothing of ours
-ROLES = (OWNER, PIPELINE, DETECTOR, DASHBOARD, READONLY, AIRFLOW)
-STAGES = (PIPELINE, DETECTOR, DASHBOARD, READONLY)
+ROLES = (OWNER, PIPELINE, DETECTOR, NOTIFIER, DASHBOARD, READONLY, AIRFLOW)
+STAGES = (PIPELINE, DETECTOR, NOTIFIER, DASHBOARD, READONLY)
 
 LOCK_KEY = 0x766F6C70  # "volp"
 
@@ -68,6 +69,7 @@ def provision_server(settings: WarehouseSettings, wanted: WarehouseProvisionSett
         OWNER: wanted.owner_password,
         PIPELINE: wanted.pipeline_password,
         DETECTOR: wanted.detector_password,
+        NOTIFIER: wanted.notifier_password,
         DASHBOARD: wanted.dashboard_password,
         READONLY: wanted.readonly_password,
         AIRFLOW: wanted.airflow_password,

@@ -167,6 +167,10 @@ class Reader:
         """Return the newest reconciliation, one row per Kafka partition."""
         return self._frame(statements.RECONCILIATION, {"limit": ROW_LIMIT})
 
+    def channels(self) -> pd.DataFrame:
+        """Return how each channel of the notifier fares."""
+        return self._frame(statements.CHANNELS, {"limit": ROW_LIMIT})
+
     def totals(self) -> PipelineTotals:
         """Return what the metrics of the minute path say."""
         return self._ask(_totals)

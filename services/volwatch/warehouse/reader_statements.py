@@ -232,3 +232,10 @@ ORDER BY standing.source, standing.symbol
 LIMIT %(limit)s"""
 
 BLIND = "SELECT source, symbol FROM stock_alerts WHERE kind = 'BLIND' AND state IN ('OPEN', 'ESCALATED')"
+
+CHANNELS = """
+SELECT channel, kind, up, failures, waiting, extract(epoch FROM now() - oldest_waiting_at)::double precision
+    AS waiting_seconds, sent_1d, refused_1d,
+    extract(epoch FROM now() - last_success_at)::double precision AS success_age_seconds, last_error
+FROM notifier_channels ORDER BY channel LIMIT %(limit)s
+"""
