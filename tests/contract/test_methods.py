@@ -24,6 +24,7 @@ from volwatch.analytics.engine import Engine
 from volwatch.analytics.measures.day_risk import measure_days
 from volwatch.analytics.measures.sessions import grid, measure_sessions, prior
 from volwatch.analytics.results import FLAG_NAMES
+from volwatch.analytics.rules import rule
 from volwatch.analytics.standing import STANDINGS
 from volwatch.analytics.trades import no_trades
 from volwatch.analytics.volatility import NULL_REASONS
@@ -146,7 +147,7 @@ def test_every_flag_and_every_standing_is_told() -> None:
 
 
 def test_every_kind_and_severity_of_an_alert_is_told() -> None:
-    assert first_column("Alerts", "kind") == [*detector.KINDS, market_wide.KIND]
+    assert first_column("Alerts", "kind") == [*detector.KINDS, market_wide.KIND, rule.KIND]
     assert first_column("Alerts", "severity") == list(detector.SEVERITIES[1:])
 
 

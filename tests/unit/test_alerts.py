@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from volwatch.alerts import alert_id, explain, explain_market
+from volwatch.alerts import alert_id, explain, explain_market, id_of
 from volwatch.analytics import detector
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.market_wide import Member, Wave
 from volwatch.analytics.results import Facts, Transition
+from volwatch.analytics.rules.rule import Move, Rule, VolatilityAbove
 
 ONSET_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z
 RANGE = math.log(math.log1p(0.0092))
@@ -191,3 +192,74 @@ def test_all_of_a_market_s_symbols_need_no_second_count() -> None:
     assert explain_market("24/7", whole, "abc")[0] == (
         "24/7 14:30Z: 3 of 5 symbols opened within 3 minutes (60 %, market-wide above 30 %)"
     )
+
+
+def of_rule(rule: Rule) -> Transition:
+    return replace(
+        STEP,
+        kind="RULE",
+        threshold=rule.enter,
+        detector=rule.name,
+        detector_version=rule.version,
+        rule=rule,
+    )
+
+
+MOVED = Move("big-move", percent=2.0, minutes=5)
+FALL = replace(FACTS, statistic=0.0233, reference=180.0, high=181.0, low=175.8, close=176.0)
+
+
+def test_the_default_detectors_steps_keep_their_ids_and_a_rule_has_its_own() -> None:
+    assert id_of(STEP) == alert_id("finnhub", "NVDA", "VOLATILITY", ONSET_MS)
+    step = of_rule(MOVED)
+    assert id_of(step) == alert_id("finnhub", "NVDA", "RULE", ONSET_MS, "big-move", MOVED.version)
+    others = [of_rule(replace(MOVED, percent=3.0)), of_rule(replace(MOVED, name="other"))]
+    assert len({id_of(each) for each in (STEP, step, *others)}) == 4
+
+
+def test_a_move_is_told_with_its_sign_and_the_price_that_it_reached() -> None:
+    assert explain(of_rule(MOVED), FALL, 3.7, "abc").sentence == (
+        "NVDA 14:30Z: moved \N{MINUS SIGN}2.3 % in 5 minutes (rule big-move, at 2 %; price 180 → 175.8; 57 trades)"
+    )
+    rise = replace(FALL, high=185.4, low=179.0, statistic=0.03)
+    assert explain(of_rule(replace(MOVED, minutes=1)), rise, 3.7, "abc").sentence == (
+        "NVDA 14:30Z: moved +3.0 % in 1 minute (rule big-move, at 2 %; price 180 → 185.4; 57 trades)"
+    )
+
+
+def test_a_volatility_is_told_with_its_estimator() -> None:
+    rule = VolatilityAbove("hot", threshold=0.8)
+    assert explain(of_rule(rule), replace(FACTS, statistic=0.844), 3.7, "abc").sentence == (
+        "NVDA 14:30Z: volatility 84.4 % a year by ewma (rule hot, at 80 %; price 187.5 → 188.25; 57 trades)"
+    )
+
+
+def test_why_of_a_rule_holds_its_parameters_and_is_json_in_warm_up_too() -> None:
+    told = explain(of_rule(MOVED), replace(FALL, z=math.nan), 3.7, "abc")
+    assert json.loads(json.dumps(told.why, allow_nan=False)) == told.why
+    assert {
+        name: told.why[name] for name in ("statistic", "threshold", "channel", "z", "reference_price", "detector")
+    } == {
+        "statistic": 0.0233,
+        "threshold": 0.02,
+        "channel": "move",
+        "z": None,
+        "reference_price": 180.0,
+        "detector": f"big-move {MOVED.version}",
+    }
+    assert told.why["rule"] == {
+        "name": "big-move",
+        "severity": "MEDIUM",
+        "symbols": ["*"],
+        "sources": ["*"],
+        "min_trades": 2,
+        "exit_fraction": 0.8,
+        "percent": 2.0,
+        "minutes": 5,
+    }
+
+
+def test_an_overridden_threshold_is_the_one_that_is_told() -> None:
+    told = explain(replace(STEP, threshold=5.0), FACTS, 3.7, "abc")
+    assert told.why["threshold"] == 5.0
+    assert "enters at 5;" in told.sentence

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from volwatch.analytics.calendars import MINUTE_MS, Calendar, calendar_for, calendar_named
+from volwatch.analytics.rules.override import Override
+from volwatch.analytics.rules.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class EngineConfig:
     condition_tables : source to the name of the table that reads its sale conditions (``conditions.TABLES``).
     calendar_names : calendar of a symbol, where it is not given by the symbol's form.
     calendars : calendars that are not built in, by name.
+    rules : what users watch beside the default detector.
+    overrides : series for which the default detector opens at another statistic, or not at all.
     """
 
     lateness_seconds: int = 120
@@ -39,6 +43,8 @@ class EngineConfig:
     condition_tables: Mapping[str, str] = field(default_factory=dict)
     calendar_names: Mapping[str, str] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     def calendar_name(self, source: str, symbol: str) -> str:
         """Return the name of the calendar of a series."""

@@ -24,7 +24,14 @@ from volwatch.analytics.results import (
     Bars,
     Rejected,
     Result,
+    Transition,
     Volatility,
+)
+from volwatch.analytics.rules.told import (
+    ends_of_dropped,
+    final_rule_transitions,
+    interleaved,
+    provisional_rule_transitions,
 )
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
 from volwatch.analytics.trades import Bool, Int64, Trades, by_appearance
@@ -51,14 +58,15 @@ class Engine:
         series, source = self._series_of(trades)
         watermark = self._advance_watermarks(trades, source)
         reached = self._reached()
+        told = ends_of_dropped(self.state, self.config.rules, self._became_final)
         self._note_gaps(trades, series, watermark)
         rejected = self._accept(trades, series, watermark, reached)
         final, unpriced = self._advance_final(reached)
         self._forget_gaps(reached)
         daily = self._advance_days(final, reached)
-        told = final_transitions(self.state, final, self._lateness_ms)
+        told += self._final_transitions(final)
         preview, complete = self._preview(reached)
-        told += provisional_transitions(self.state, preview)
+        told += provisional_transitions(self.state, preview) + provisional_rule_transitions(self.state, preview)
         shown = _only_shown(preview, complete)
         return Result(
             series=tuple(self.state.series),
@@ -69,11 +77,22 @@ class Engine:
             rejected=rejected,
             unpriced=unpriced,
             unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
+            enters=self.state.rules.overridden(),
         )
 
     @property
     def _lateness_ms(self) -> int:
         return self.config.lateness_seconds * 1000
+
+    def _became_final(self, bar: int) -> int:
+        """Return the watermark at which a bar became final."""
+        return bar + MINUTE_MS + self._lateness_ms
+
+    def _final_transitions(self, final: Advanced) -> list[Transition]:
+        told = final_transitions(self.state, final, self._lateness_ms)
+        if not self.config.rules:
+            return told
+        return interleaved(told, final_rule_transitions(self.state, final, self.config.rules, self._became_final))
 
     def _note_gaps(self, trades: Trades, series: Int64, watermark: Int64) -> None:
         """Note of each series since when its source can see again."""

@@ -115,11 +115,12 @@ def _transition(
         peak=float(episode.peak[row]),
         final=final,
         watermark=watermark,
-        facts=_facts(advanced, row),
+        facts=facts_of(advanced, row),
+        threshold=float(state.rules.enters[series]),
     )
 
 
-def _facts(advanced: Advanced, row: int) -> Facts:
+def facts_of(advanced: Advanced, row: int) -> Facts:
     """Return why: the bar behind a row of the signals, and what was usual."""
     bar = int(advanced.regular[row])
     table, signals, events = advanced.bars.table, advanced.signals, advanced.episodes

@@ -47,7 +47,7 @@ class Steps:
 
 
 def follow(
-    state: DetectorState, groups: Groups, bar: Observation, verdict: Verdict, enter: float
+    state: DetectorState, groups: Groups, bar: Observation, verdict: Verdict, enter: float | Float64
 ) -> tuple[DetectorState, Steps]:
     """Return the state with its episodes after the bars, and what happened to them.
 
@@ -55,7 +55,7 @@ def follow(
     ----------
     state : DetectorState
         Of the k series that occur, in the order of ``groups``.
-    enter : float
+    enter : float, or float64 of shape (n,)
         The statistic at which an episode opens; it ends below ``EXIT_FRACTION`` of that, or with the session.
     """
     steps = _no_steps(groups.rows)
@@ -100,7 +100,7 @@ class _Events:
     begins: Index
 
 
-def _events(bar: Observation, verdict: Verdict, enter: float) -> _Events:
+def _events(bar: Observation, verdict: Verdict, enter: float | Float64) -> _Events:
     statistic = verdict.statistic
     hot = np.flatnonzero(statistic >= enter)
     severity = severity_of(statistic[hot], verdict.ratio[hot], bar.move[hot], verdict.expected[hot])

@@ -24,6 +24,7 @@ from volwatch.analytics.results import (
     Volatility,
     joined,
 )
+from volwatch.analytics.rules.evaluate import RuleEvent, joined_events, judge
 from volwatch.analytics.state import MINUTE_TERMS, EngineState, add_weekly
 from volwatch.analytics.trades import Bool, Float64, Int64
 from volwatch.analytics.true_range import least_range, true_log_range
@@ -53,8 +54,8 @@ _ROWS_AT_ONCE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """The outputs of ``advance``; ``regular`` are the rows of ``bars`` that signals, volatility and episodes are of,
-    ``session`` the trading day of each bar, ``per_year`` the minutes in a year of each regular bar's market."""
+    """The outputs of ``advance``; ``regular`` are the rows of ``bars`` that signals, volatility, episodes and rules are
+    of, ``session`` the trading day of each bar, ``per_year`` the minutes in a year of each regular bar's market."""
 
     bars: Bars
     session: Int64
@@ -63,6 +64,7 @@ class Advanced:
     signals: Signals
     episodes: Episodes
     per_year: Float64
+    rules: tuple[RuleEvent, ...]
 
 
 def advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
@@ -83,7 +85,8 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
     if len(parts) == 1:
         return parts[0]
     before = np.cumsum([0, *(len(part.session) for part in parts)]).tolist()
-    return joined([replace(part, regular=part.regular + rows) for part, rows in zip(parts, before, strict=False)])
+    moved = [replace(part, regular=part.regular + rows) for part, rows in zip(parts, before, strict=False)]
+    return replace(joined(moved), rules=joined_events([(part.rules, len(part.regular)) for part in parts]))
 
 
 def _flag_gaps(state: EngineState, table: BarTable, final: bool) -> BarTable:
@@ -101,7 +104,8 @@ def _flag_gaps(state: EngineState, table: BarTable, final: bool) -> BarTable:
 
 
 def make_room(state: EngineState, config: EngineConfig) -> None:
-    """Make room for the weekly profiles of new series whose market is open around the clock."""
+    """Make room for new series: for rules, and for the weekly profiles of markets that are open around the clock."""
+    state.rules.fit(state.series, config.rules, config.overrides, config.enter)
     fresh = state.calendars[len(state.weekly_row) :]
     if fresh:
         add_weekly(state, [open_hours(name) if config.calendar(name).continuous else 0 for name in fresh])
@@ -112,10 +116,9 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     bars = placed(state.calendars, series, start, config)
     place = bars.place
     regular = np.flatnonzero(place.label == REGULAR)
+    followed = table, start, bars
     if len(regular) < len(table):
         followed = table.take(regular), start[regular], bars.take(regular)
-    else:
-        followed = table, start, bars
     row = _follow(state, grouped(series[regular]), *followed, final)
     measured = _measure(state, row, config, final)
     ewma, signals, episodes = walk(
@@ -123,16 +126,18 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     )
     per_year, codes = annualisations(state, config, day=False)
     per_year, codes = per_year[signals.series], codes[signals.series]
+    made = _volatility(row, measured, ewma, config, (per_year, codes), final)
     return Advanced(
         bars=_bars(
             table, place, regular, row, measured.log_return, _flags(row, measured, signals, complete[regular]), final
         ),
         session=place.session,
         regular=regular,
-        volatility=_volatility(row, measured, ewma, config, (per_year, codes), final),
+        volatility=made,
         signals=signals,
         episodes=episodes,
         per_year=per_year,
+        rules=judge(state.rules, config.rules, row, made, complete[regular], final),
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from volwatch.analytics.bars import BarTable, empty_table
+from volwatch.analytics.detector import NAME, VERSION
+from volwatch.analytics.rules.rule import Rule
 from volwatch.analytics.trades import Bool, Float64, Int64, Trades, concatenate
 
 if TYPE_CHECKING:
@@ -140,7 +142,10 @@ def joined(parts: Sequence[_Columns]) -> _Columns:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Why a bar changed an alert: the bar, the statistic, and what was usual. Times in epoch ms, ranges are logs."""
+    """Why a bar changed an alert: the bar, the statistic, and what was usual. Times in epoch ms, ranges are logs.
+
+    ``reference`` is the price that a rule on moves measures from.
+    """
 
     start: int
     open: float
@@ -163,6 +168,7 @@ class Facts:
     per_year: float
     baseline_bars: int
     profile_days: int
+    reference: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +178,15 @@ class Transition:
     Attributes
     ----------
     state : OPEN, ESCALATED, CLOSED or RETRACTED.
-    onset : start of the onset bar, epoch ms; with source, symbol and kind the alert's identity.
+    onset : start of the onset bar, epoch ms; with source, symbol, kind, detector and its version the alert's identity.
     bar : start of the bar that caused the step, epoch ms.
     peak : largest statistic of the episode so far.
     final : the step follows from final bars only; others may still be retracted.
     watermark : of the data when the step was taken, epoch ms; of a final step, when its bar became final.
-    facts : of the bar that caused it; None for a retraction.
+    facts : of the bar that caused it; None for a retraction, and where no bar did.
+    threshold : statistic at which it opens; None is that of the settings.
+    detector, detector_version : what raised it: the default detector, or a rule by its name.
+    rule : that rule; None for the default detector.
     """
 
     source: str
@@ -191,6 +200,10 @@ class Transition:
     final: bool
     watermark: int
     facts: Facts | None
+    threshold: float | None = None
+    detector: str = NAME
+    detector_version: str = VERSION
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +226,8 @@ class Result:
     """The outputs of one call. ``series`` names what the columns index.
 
     ``unpriced`` are minutes that became final with volume and no price: they are no bars. ``unknown_conditions`` says
-    how many of the trades have each condition that the table of their source does not know.
+    how many of the trades have each condition that the table of their source does not know. ``enters`` is the statistic
+    at which the default detector opens, per series; NaN where the settings say so, or that it opens none.
     """
 
     series: tuple[tuple[str, str], ...]
@@ -224,3 +238,4 @@ class Result:
     rejected: Rejected
     unpriced: BarTable = field(default_factory=empty_table)
     unknown_conditions: Mapping[str, int] = field(default_factory=dict)
+    enters: Float64 = field(default_factory=lambda: np.empty(0))

@@ -13,6 +13,7 @@ from volwatch.analytics.bars import BarTable, column_types, empty_table
 from volwatch.analytics.detector import DetectorState
 from volwatch.analytics.filters import Prints
 from volwatch.analytics.history import History, new_history
+from volwatch.analytics.rules.held import RuleState, new_rule_state, restored
 from volwatch.analytics.trades import Float64, Int64, Series
 from volwatch.analytics.weekly import Weekly, new_weekly
 
@@ -105,6 +106,7 @@ class EngineState:
     weekly: Weekly
     weekly_row: Int64
     shown: dict[int, Shown]
+    rules: RuleState
 
 
 def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> EngineState:
@@ -131,6 +133,7 @@ def new_engine_state(minute_width: int, day_width: int, spacing_width: int) -> E
         weekly=new_weekly(np.empty(0, np.int64)),
         weekly_row=np.empty(0, np.int64),
         shown={},
+        rules=new_rule_state(),
     )
 
 
@@ -191,6 +194,7 @@ def save(state: EngineState) -> bytes:
         "calendars": state.calendars,
         "watermarks": state.watermarks,
         "shown": {str(key): [s.onset, s.kind, s.severity, s.confirmed] for key, s in state.shown.items()},
+        "rules": state.rules.as_facts(),
     }
     arrays["facts"] = np.frombuffer(json.dumps(facts, ensure_ascii=True).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -224,6 +228,8 @@ def restore(data: bytes) -> EngineState:
         weekly=Weekly(**parts["weekly"]),
         weekly_row=parts["marks"]["weekly_row"],
         shown={int(key): Shown(*values) for key, values in facts["shown"].items()},
+        # A state that was saved before there were rules knows nothing of any.
+        rules=restored(parts.get("rules", {}), facts.get("rules", {}), len(facts["series"])),
     )
 
 
@@ -242,6 +248,7 @@ def _array_parts(state: EngineState) -> dict[str, dict[str, npt.NDArray[Any]]]:
         "weekly": columns(state.weekly, [column.name for column in fields(Weekly)]),
         "marks": columns(state, ["gap_series", "gap_since", "weekly_row"]),
         "prints": filters.as_arrays(state.prints),
+        "rules": state.rules.as_arrays(),
         "season": columns(state.season, [column.name for column in fields(Season)]),
     }
 

@@ -84,8 +84,10 @@ def walk(
     usual = _usual(state, row, ~(row.reopen | blind), log_range, final)
     move = np.where(complete, np.abs(log_return) / np.sqrt(row.elapsed), 0.0)
     bar = Observation(row.start, log_range, usual.profile, move, row.table.trades, row.begins, row.reopen, blind)
+    # Of one value where nothing is overridden, which spares a column of rows.
+    enters = state.rules.enters[series][groups.slot] if config.overrides else config.enter
     judged, verdict = detector.observe(state.detector.take(series), groups, bar)
-    judged, steps = lifecycle.follow(judged, groups, bar, verdict, config.enter)
+    judged, steps = lifecycle.follow(judged, groups, bar, verdict, enters)
     if final:
         state.detector.put(series, judged)
     signals = Signals(

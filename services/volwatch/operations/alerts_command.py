@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg2 import Error
 
 from volwatch.errors import Transient
-from volwatch.operations import alerts_acts, alerts_list, alerts_show, alerts_silence
+from volwatch.operations import alerts_acts, alerts_list, alerts_rules, alerts_show, alerts_silence
 from volwatch.operations.alerts_held import NothingDone
 from volwatch.settings import WarehouseSettings, describe
 
@@ -37,6 +37,7 @@ ACTIONS = {
     "silence": Action("let some not be told for a while", alerts_silence.add_arguments, alerts_silence.run),
     "silences": Action("show silences", alerts_silence.add_list_arguments, alerts_silence.list_silences),
     "unsilence": Action("end a silence before its time", alerts_silence.add_end_arguments, alerts_silence.end),
+    "rules": Action("show what users' rules watch, or check a file", alerts_rules.add_arguments, alerts_rules.run),
 }
 
 

@@ -72,6 +72,7 @@ def settle(state: EngineState) -> None:
         )
         for series in np.flatnonzero(episodes.active == 1).tolist()
     }
+    state.rules.settle()
 
 
 def recompute(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 
-from volwatch.alerts import alert_id
+from volwatch.alerts import id_of
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Result
 from volwatch.analytics.standing import standings
@@ -117,7 +117,7 @@ def _settle(
     """Make the alerts of symbols, then those of markets, what follows from final bars."""
     report = Report()
     onsets: dict[str, datetime] = {}
-    settings = rebuild_alerts.Settings(tools.config.enter, tools.config.hash)
+    settings = rebuild_alerts.Settings(tools.config.enter, tools.config.hash, tools.config.rules)
     for stretch in stretches:
         changes = rebuild_alerts.settle(cursor, stretch, settings)
         report = report.plus(of_alerts(changes))
@@ -148,9 +148,9 @@ def _replace(tools: Tools, cursor: Cursor, course: Course, stretch: Stretch, eng
     reached = course.reached[partition]
     preview = engine.process(no_trades())
     opened = [step for step in preview.transitions if step.state == "OPEN"]
-    kept = [str(alert_id(step.source, step.symbol, step.kind, step.onset)) for step in opened]
-    retracted = rebuild_alerts.retract_provisional(cursor, stretch, kept)
-    rebuild_alerts.close_other_versions(cursor, stretch)
+    kept = [str(id_of(step)) for step in opened]
+    retracted = rebuild_alerts.retract_provisional(cursor, stretch, kept, config.rules)
+    rebuild_alerts.close_other_versions(cursor, stretch, config.rules)
     copies = _shown(preview, partition, config.enter)
     rebuild_rows.stage(cursor, copies)
     whole = scopes(partition, {}, engine)

@@ -7,10 +7,11 @@ from datetime import datetime
 import structlog
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 
-from volwatch.alerts import alert_id
+from volwatch.alerts import alert_id, id_of
 from volwatch.analytics.detector import KINDS
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Transition
+from volwatch.analytics.rules.rule import KIND as RULE
 from volwatch.analytics.state import VERSION, EngineState, restore
 from volwatch.errors import BadObject
 from volwatch.pipeline.rebuild_engine import Recomputed
@@ -136,4 +137,7 @@ def _of_open(steps: Sequence[Transition], state: EngineState) -> list[Transition
     still_open = {
         alert_id(*state.series[series], KINDS[shown.kind], shown.onset) for series, shown in state.shown.items()
     }
-    return [step for step in steps if alert_id(step.source, step.symbol, step.kind, step.onset) in still_open]
+    for key, told in state.rules.told.items():
+        name, _, version = key.rpartition(":")
+        still_open |= {alert_id(*state.series[series], RULE, one.onset, name, version) for series, one in told.items()}
+    return [step for step in steps if id_of(step) in still_open]

@@ -97,6 +97,7 @@ class PipelineSettings(BaseSettings):
     alert_enter: float = Field(3.8, gt=0, description="statistic at which the default detector opens an alert")
     outlier_filter: bool = Field(True, description="hold back single prints that are far from those before them")
     condition_tables: str = Field("", description="tables of sale conditions, source=table[,source=table]")
+    rules_file: str = Field("", description="file of users' rules (YAML); empty: the default detector alone")
 
 
 class DetectorSettings(BaseSettings):

@@ -12,11 +12,11 @@ from typing import Literal
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import Json
 
-from volwatch.alerts import alert_id, explain
-from volwatch.analytics import detector
+from volwatch.alerts import explain, id_of
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.market_wide import MEMBER_KINDS
 from volwatch.analytics.results import Facts, Transition
+from volwatch.analytics.rules.rule import KIND as RULE
 from volwatch.warehouse import transition_statements as statements
 from volwatch.warehouse.market_reader import Since
 from volwatch.warehouse.market_statements import EVENT
@@ -120,7 +120,7 @@ class _Writer:
     def _row(self, step: Transition) -> dict[str, object]:
         closes = step.bar + MINUTE_MS if step.state == "CLOSED" else step.watermark
         return {
-            "alert_id": str(alert_id(step.source, step.symbol, step.kind, step.onset)),
+            "alert_id": str(id_of(step)),
             "event": step.state,
             "severity": step.severity,
             "statistic": step.peak,
@@ -164,7 +164,7 @@ class _Writer:
             self._audit({**row, "alert_id": other, "severity": severity}, state)
 
     def _retract_unborne(self, source: str, final_before: int) -> None:
-        asked = {"source": source, "final_before": _time(final_before), "kinds": list(MEMBER_KINDS), **self._place()}
+        asked = {"source": source, "final_before": _time(final_before), "kinds": [*MEMBER_KINDS, RULE], **self._place()}
         self._cursor.execute(statements.UNBORNE, asked)
         for name, severity, onset in self._cursor.fetchall():
             self._audit({**asked, "alert_id": name, "severity": severity, "bar_start": onset}, "RETRACTED")
@@ -184,12 +184,12 @@ def _opening(step: Transition, facts: Facts, threshold: float, config_hash: str)
         "source": step.source,
         "symbol": step.symbol,
         "kind": step.kind,
-        "detector": detector.NAME,
-        "detector_version": detector.VERSION,
+        "detector": step.detector,
+        "detector_version": step.detector_version,
         "onset_bar": _time(step.onset),
         "state": step.state,
         "confirmed": step.final,
-        "threshold": threshold,
+        "threshold": threshold if step.threshold is None else step.threshold,
         "volatility": told.volatility,
         "expected_volatility": told.expected_volatility,
         "ratio": told.ratio,

@@ -12,7 +12,7 @@ import pandas as pd
 from volwatch.analytics import detector, state
 from volwatch.analytics.calendars import SESSION_NAMES
 from volwatch.analytics.results import FLAG_NAMES, Bars, Result, Signals, Volatility
-from volwatch.analytics.trades import Int64, Series
+from volwatch.analytics.trades import Float64, Int64, Series
 from volwatch.analytics.volatility import NULL_REASONS
 from volwatch.warehouse.staging import Columns
 
@@ -101,7 +101,7 @@ def signals_columns(result: Result, signals: Signals, threshold: float) -> Colum
         "detector": detector.NAME,
         "detector_version": detector.VERSION,
         "statistic": signals.statistic,
-        "threshold": threshold,
+        "threshold": _thresholds(result, signals, threshold),
         "null_reason": np.array((None, "INSUFFICIENT_DATA"), np.object_)[np.isnan(signals.statistic).astype(np.intp)],
         "z": signals.z,
         "log_range": signals.log_range,
@@ -109,6 +109,14 @@ def signals_columns(result: Result, signals: Signals, threshold: float) -> Colum
         "final": signals.final,
         "input_revision": signals.revision,
     }
+
+
+def _thresholds(result: Result, signals: Signals, usual: float) -> float | Float64:
+    """Return the statistic at which an alert opens: of the series where there are overrides, else the usual one."""
+    if not len(result.enters):
+        return usual
+    own = result.enters[signals.series]
+    return np.where(np.isnan(own), usual, own)
 
 
 def _keys(series: tuple[Series, ...], codes: Int64, start_ms: Int64) -> Columns:

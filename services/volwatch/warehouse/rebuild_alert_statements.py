@@ -1,13 +1,20 @@
 """The SQL of the alerts of symbols in a rebuild. What it writes no path has come further than: ``reached`` is 0."""
 
+from collections.abc import Sequence
+
 from volwatch.analytics import detector
 from volwatch.analytics.market_wide import MEMBER_KINDS
+from volwatch.analytics.rules.rule import KIND, Rule
 
-DETECTOR: dict[str, object] = {
-    "detector": detector.NAME,
-    "detector_version": detector.VERSION,
-    "kinds": list(MEMBER_KINDS),
-}
+
+def detectors(rules: Sequence[Rule]) -> dict[str, object]:
+    """Return what raises alerts as it is now, and the kinds of them: the default detector and the rules."""
+    return {
+        "detectors": [detector.NAME, *(rule.name for rule in rules)],
+        "versions": [detector.VERSION, *(rule.version for rule in rules)],
+        "kinds": [*MEMBER_KINDS, KIND],
+    }
+
 
 FACTS = ("threshold", "volatility", "expected_volatility", "ratio", "sentence", "why")
 
@@ -19,11 +26,15 @@ FROM stock_alerts
 
 BY_ID = _COLUMNS + "WHERE alert_id = ANY(%(ids)s::uuid[])"
 
+_RAISED_NOW = """(detector, detector_version) IN (
+        SELECT name, version FROM unnest(%(detectors)s::text[], %(versions)s::text[]) AS known (name, version)
+    )"""
+
 IN_SCOPE = (
     _COLUMNS
-    + """
+    + f"""
 WHERE source = %(source)s AND symbol = ANY(%(symbols)s) AND kind <> 'MARKET' AND state <> 'SUPPRESSED'
-    AND detector = %(detector)s AND detector_version = %(detector_version)s
+    AND {_RAISED_NOW}
     AND onset_bar > %(after)s AND onset_bar <= %(until)s
 """
 )
@@ -33,14 +44,14 @@ _OF_PARTITION = "AND kind = ANY(%(kinds)s) AND (why ->> 'partition')::integer = 
 PROVISIONAL = (
     _COLUMNS
     + f"""
-WHERE state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND detector = %(detector)s
-    AND detector_version = %(detector_version)s {_OF_PARTITION}
+WHERE state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND {_RAISED_NOW}
+    {_OF_PARTITION}
 """
 )
 
 OTHER_VERSIONS = f"""
 SELECT alert_id::text, source, severity FROM stock_alerts
-WHERE state IN ('OPEN', 'ESCALATED') AND (detector, detector_version) <> (%(detector)s, %(detector_version)s)
+WHERE state IN ('OPEN', 'ESCALATED') AND NOT {_RAISED_NOW}
     {_OF_PARTITION}
 """  # noqa: S608 - a constant
 

@@ -9,11 +9,12 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extras import Json
 
-from volwatch.alerts import alert_id, explain
+from volwatch.alerts import explain, id_of
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.detector import SEVERITIES
 from volwatch.analytics.market_wide import OPEN_STATES
 from volwatch.analytics.results import Transition
+from volwatch.analytics.rules.rule import Rule
 from volwatch.warehouse import rebuild_alert_statements as statements
 from volwatch.warehouse.market_reader import utc
 from volwatch.warehouse.market_statements import EVENT
@@ -23,14 +24,16 @@ from volwatch.warehouse.writer import objects_with
 ACTOR = "rebuild"
 _UNBORNE = "the final bars of the raw zone do not bear it out"
 _CUT = "the rebuilt range ended"
+_CHANGED = "the detector is of another version now"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Under which an alert is written."""
+    """Under which an alert is written: the threshold is the default detector's usual one."""
 
     threshold: float
     config_hash: str
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class _Held:
 def settle(cursor: Cursor, stretch: Stretch, settings: Settings) -> Changes:
     """Make the alerts of a partition those that its final bars raise."""
     courses = _courses(stretch.steps)
-    held = _held(cursor, stretch, courses)
+    held = _held(cursor, stretch, courses, settings.rules)
     unborne = [
         each
         for name, each in held.items()
@@ -128,31 +131,32 @@ def settle(cursor: Cursor, stretch: Stretch, settings: Settings) -> Changes:
     return Changes(opened, corrected, len(unborne), firsts)
 
 
-def retract_provisional(cursor: Cursor, stretch: Stretch, kept: Iterable[str]) -> int:
+def retract_provisional(cursor: Cursor, stretch: Stretch, kept: Iterable[str], rules: Sequence[Rule]) -> int:
     """Take back the alerts of bars that are not final, but those of some ids; return how many."""
     kept = set(kept)
-    cursor.execute(statements.PROVISIONAL, {"partition": stretch.partition, **statements.DETECTOR})
+    cursor.execute(statements.PROVISIONAL, {"partition": stretch.partition, **statements.detectors(rules)})
     gone = [each for each in map(_of_row, cursor.fetchall()) if each.alert_id not in kept]
     for each in gone:
         _retract(cursor, each)
     return len(gone)
 
 
-def close_other_versions(cursor: Cursor, stretch: Stretch) -> int:
-    """Close the open alerts of another version of the detector, which nothing would ever close; return how many."""
-    cursor.execute(statements.OTHER_VERSIONS, {"partition": stretch.partition, **statements.DETECTOR})
+def close_other_versions(cursor: Cursor, stretch: Stretch, rules: Sequence[Rule]) -> int:
+    """Close the open alerts of another version of the detector, and of rules that are no more or others by now, which
+    nothing would ever close; return how many."""
+    cursor.execute(statements.OTHER_VERSIONS, {"partition": stretch.partition, **statements.detectors(rules)})
     found = cursor.fetchall()
     for name, source, severity in found:
         at = utc(stretch.ended_ms[source]) if source in stretch.ended_ms else None
         cursor.execute(statements.CLOSE, {"alert_id": name, "closed_at": at})
-        _tell(cursor, name, severity, "CLOSED", "the detector is of another version now")
+        _tell(cursor, name, severity, "CLOSED", _CHANGED)
     return len(found)
 
 
 def _courses(steps: Sequence[Transition]) -> dict[str, _Course]:
     courses: dict[str, _Course] = {}
     for step in steps:
-        name = str(alert_id(step.source, step.symbol, step.kind, step.onset))
+        name = str(id_of(step))
         course = courses.setdefault(name, _Course(None, step, []))
         course.last = step
         course.steps.append(step)
@@ -161,12 +165,12 @@ def _courses(steps: Sequence[Transition]) -> dict[str, _Course]:
     return courses
 
 
-def _held(cursor: Cursor, stretch: Stretch, courses: Mapping[str, _Course]) -> dict[str, _Held]:
+def _held(cursor: Cursor, stretch: Stretch, courses: Mapping[str, _Course], rules: Sequence[Rule]) -> dict[str, _Held]:
     found: dict[str, _Held] = {}
     cursor.execute(statements.BY_ID, {"ids": list(courses)})
     rows = cursor.fetchall()
     for scope in stretch.scopes:
-        cursor.execute(statements.IN_SCOPE, scope.parameters())
+        cursor.execute(statements.IN_SCOPE, scope.parameters() | statements.detectors(rules))
         rows += cursor.fetchall()
     for held in map(_of_row, rows):
         found[held.alert_id] = held
@@ -241,7 +245,8 @@ def _open(
             "config_hash": settings.config_hash,
             "detected_at": utc(opening.watermark),
             "why": Json(_why(cursor, told["why"], course, partition, settings.config_hash)),
-            **statements.DETECTOR,
+            "detector": opening.detector,
+            "detector_version": opening.detector_version,
         }
     )
     cursor.execute(statements.OPEN, row)
@@ -259,7 +264,7 @@ def _facts(opening: Transition, settings: Settings, partition: int) -> dict[str,
     told = explain(opening, opening.facts, settings.threshold, settings.config_hash)
     why = {name: value for name, value in told.why.items() if name != "config_hash"}
     return {
-        "threshold": settings.threshold,
+        "threshold": settings.threshold if opening.threshold is None else opening.threshold,
         "volatility": told.volatility,
         "expected_volatility": told.expected_volatility,
         "ratio": told.ratio,

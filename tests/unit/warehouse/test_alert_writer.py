@@ -9,6 +9,7 @@ import pytest
 from tests.unit.warehouse.fakes import ScriptedCursor
 from volwatch.alerts import alert_id
 from volwatch.analytics.results import Facts, Transition
+from volwatch.analytics.rules.rule import Move
 from volwatch.warehouse.alert_writer import Path, Told, changed_since, write_transitions
 
 ONSET_MS = 1_767_623_400_000
@@ -114,6 +115,28 @@ EXPECTED = {
     "detected_at": datetime(2026, 1, 5, 14, 31, 5, tzinfo=UTC),
     "reached": 200,
 }
+
+
+def test_an_alert_of_a_rule_is_written_under_the_rules_name_with_its_threshold() -> None:
+    rule = Move("big-move", percent=2.0)
+    step = replace(
+        OPENED,
+        kind="RULE",
+        threshold=0.02,
+        detector="big-move",
+        detector_version=rule.version,
+        rule=rule,
+        facts=replace(FACTS, reference=10.0),
+    )
+    _, statements = written(step, answers=(OBJECTS, NO_OTHER, FRESH))
+    (row,) = [told for verb, told in statements if verb == "INSERT INTO stock_alerts"]
+    assert (row["kind"], row["detector"], row["detector_version"], row["threshold"]) == (
+        "RULE",
+        "big-move",
+        rule.version,
+        0.02,
+    )
+    assert row["alert_id"] == str(alert_id("finnhub", "NVDA", "RULE", ONSET_MS, "big-move", rule.version)) != ID
 
 
 def test_the_objects_behind_an_alert_are_asked_for_by_its_offsets() -> None:

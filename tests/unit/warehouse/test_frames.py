@@ -1,5 +1,6 @@
 """The engine's columns as rows of the tables: what PostgreSQL is given to copy."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -178,3 +179,9 @@ def test_no_rows_make_empty_frames_of_the_same_columns(nothing: Result) -> None:
         (signals_frame(nothing, nothing.signals, 3.7), signals_frame(nothing, signals(), 3.7)),
     ):
         assert (len(empty), list(empty.columns)) == (0, list(full.columns))
+
+
+def test_signals_carry_the_threshold_that_holds_for_their_series(nothing: Result) -> None:
+    assert signals_frame(nothing, signals(), 3.8)["threshold"].tolist() == [3.8, 3.8]
+    overridden = replace(nothing, enters=real(np.nan, 5.0))
+    assert signals_frame(overridden, signals(), 3.8)["threshold"].tolist() == [3.8, 5.0]
