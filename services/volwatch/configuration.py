@@ -1,4 +1,4 @@
-"""What the engine is told in a run: by the settings, and by the watch-list."""
+"""What the engine is told in every path: by the settings, and by the watch-list."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -22,7 +22,10 @@ class Unequal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Median rates of both sides in ``unit``, of which more is better; ``ratio`` above 1 says that we are faster."""
+    """Median rates of both sides in ``unit``, of which more is better; ``ratio`` above 1 says that we are faster.
+
+    Where the unit is seconds they are delays, and less is better.
+    """
 
     name: str
     ours: float

@@ -19,7 +19,15 @@ ROOT = Path(__file__).parents[2]
 # In place of this folder, whose modules would stand before others of the same names.
 sys.path[0] = str(ROOT)
 
-from tests.benchmarks import bars, consumer, engine, fastpath, loader, producer  # noqa: E402 - found by the path above
+from tests.benchmarks import (  # noqa: E402 - found by the path above
+    bars,
+    consumer,
+    early,
+    engine,
+    fastpath,
+    loader,
+    producer,
+)
 from tests.benchmarks.measure import Measured, Unequal  # noqa: E402 - the same
 from tests.benchmarks.servers import Servers  # noqa: E402 - the same
 from volwatch.errors import Misconfigured  # noqa: E402 - the same
@@ -39,6 +47,7 @@ def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
         "engine": engine.run,
         "engine_vs_wide": engine.run_against_wide,
         "engine_many_symbols": engine.run_many_symbols,
+        "early": early.run,
         "producer": partial(producer.run, servers),
         "consumer": partial(consumer.run, servers),
         "consumer_vs_loop": partial(consumer.run_against_loop, servers),

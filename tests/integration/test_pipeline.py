@@ -203,8 +203,9 @@ def raw_offsets(world: World, names: list[str]) -> set[int]:
     return {offset for key in keys for offset in range(key.first_offset, key.last_offset + 1)}
 
 
-def test_an_alert_that_final_bars_do_not_bear_out_is_retracted_and_stays(world: World) -> None:
-    """A tardy print says that the price had moved a minute earlier: the alert of the later bar goes, another comes."""
+def load_moved_onset(world: World) -> int:
+    """Load a tardy print that says that the price had moved a minute earlier: the alert of the later bar, whose start
+    is returned, goes, and another comes."""
     calm = simulated(minutes=70)
     end_ms = START_MS + 70 * MINUTE_MS
     moved = print_of(calm[-1], price=calm[-1].price * 1.05, received_at=end_ms + 1_000)
@@ -214,6 +215,11 @@ def test_an_alert_that_final_bars_do_not_bear_out_is_retracted_and_stays(world: 
     for step in ([*calm, *jump], tardy, [earlier_is_final], [end_mark(earlier_is_final)]):
         world.put(0, offsets_held(world), step)
         world.run()
+    return end_ms
+
+
+def test_an_alert_that_final_bars_do_not_bear_out_is_retracted_and_stays(world: World) -> None:
+    end_ms = load_moved_onset(world)
     found = world.select("SELECT onset_bar, state, confirmed, closed_at IS NOT NULL FROM stock_alerts ORDER BY 1")
     told = [((onset.timestamp() * 1000 - end_ms) // MINUTE_MS, *rest) for onset, *rest in found]
     assert told == [(-1, "CLOSED", True, True), (0, "RETRACTED", False, True)]

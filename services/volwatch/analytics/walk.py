@@ -33,6 +33,7 @@ class Episodes:
     now: Episode
     before: Episode
     ratio: Float64
+    profile: Float64
     baseline_bars: Int64
     profile_days: Int64
 
@@ -108,6 +109,7 @@ def walk(
         now=steps.now,
         before=steps.before,
         ratio=verdict.ratio,
+        profile=usual.profile,
         baseline_bars=verdict.bars,
         profile_days=usual.days,
     )

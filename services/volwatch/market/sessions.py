@@ -16,6 +16,7 @@ from volwatch.market.calm import Floats
 from volwatch.market.paths import State, Ticks, Traits
 from volwatch.market.scenarios import CALM_KINDS, Event, burst, draw_event, first_second, last_second, stream
 
+SOURCE = "market"
 SESSION_MINUTES = 390
 _SESSION_SECONDS = SESSION_MINUTES * 60
 _MINUTES_PER_YEAR = 252 * SESSION_MINUTES
@@ -85,12 +86,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session's bars, the index of a symbol as their series, and the events that begin in it.
+    """A session's bars, the index of a symbol as their series, the trades that make them, in order of arrival, and the
+    events that begin in it.
 
     The seconds of its events count from the first session's open, without the nights.
     """
 
     bars: BarTable
+    trades: Trades
     events: tuple[Event, ...]
 
 
@@ -120,7 +123,10 @@ def make_sessions(plan: Plan, open_ms: Int64) -> Iterator[Session]:
         state = _open(plan, traits, state, session)
         blocks, state = _trade(plan, traits, state, _shape_today(plan, shapes, session), events)
         moved = int(open_ms[session]) - session * _SESSION_SECONDS * 1_000
-        yield Session(_bars(blocks, moved, len(plan.scenario)), events)
+        trades = _trades(blocks, moved, len(plan.scenario))
+        bars = add_trades(empty_table(), trades, trades.code.astype(np.int64), np.zeros(len(trades), np.int64))
+        arrived = np.argsort(trades.received_at, kind="stable")
+        yield Session(bars, replace(trades.take(arrived), offset=trades.offset), events)
 
 
 def event_minutes(event: Event) -> tuple[int, int]:
@@ -182,15 +188,15 @@ def _trade(
     return blocks, state
 
 
-def _bars(blocks: list[Ticks], moved_ms: int, symbols: int) -> BarTable:
-    """Return the bars of a session's trades, which come in the order of their times."""
+def _trades(blocks: list[Ticks], moved_ms: int, symbols: int) -> Trades:
+    """Return a session's trades, minute by minute."""
     columns = {
         name: np.concatenate([getattr(ticks, name) for ticks in blocks])
         for name in ("symbol", "event_ms", "received_ms", "price", "size")
     }
     n = len(columns["symbol"])
-    trades = Trades(
-        series=tuple(("market", str(number)) for number in range(symbols)),
+    return Trades(
+        series=tuple((SOURCE, str(number)) for number in range(symbols)),
         code=columns["symbol"].astype(np.int32),
         event_time=columns["event_ms"] + moved_ms,
         received_at=columns["received_ms"] + moved_ms,
@@ -200,7 +206,6 @@ def _bars(blocks: list[Ticks], moved_ms: int, symbols: int) -> BarTable:
         condition_code=np.zeros(n, np.int32),
         offset=np.arange(n, dtype=np.int64),
     )
-    return add_trades(empty_table(), trades, columns["symbol"], np.zeros(n, np.int64))
 
 
 def _events(plan: Plan, session: int) -> tuple[Event, ...]:

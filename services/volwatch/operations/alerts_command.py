@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg2 import Error
 
 from volwatch.errors import Transient
-from volwatch.operations import alerts_acts, alerts_list, alerts_rules, alerts_show, alerts_silence
+from volwatch.operations import alerts_acts, alerts_explain, alerts_list, alerts_rules, alerts_show, alerts_silence
 from volwatch.operations.alerts_held import NothingDone
 from volwatch.settings import WarehouseSettings, describe
 
@@ -31,6 +31,7 @@ class Action:
 ACTIONS = {
     "list": Action("show alerts, the newest first", alerts_list.add_arguments, alerts_list.run),
     "show": Action("tell everything about one", alerts_show.add_arguments, alerts_show.run),
+    "explain": Action("compute one again, step by step", alerts_explain.add_arguments, alerts_explain.run),
     "ack": Action("say that somebody has seen one", alerts_acts.add_acknowledge_arguments, alerts_acts.acknowledge),
     "note": Action("write a note to one", alerts_acts.add_note_arguments, alerts_acts.note),
     "false-positive": Action("say that one was none", alerts_acts.add_mark_arguments, alerts_acts.mark),

@@ -1,0 +1,238 @@
+"""One bar under the detector, step by step: every number between its prices and its verdict, in plain arithmetic.
+
+The engine gives the verdicts, many series at a time; here is the same once more for one bar, so that a person can
+follow it with a pencil. Formulas: quant.md section 4.1.
+"""
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+
+from volwatch.analytics import detector, minutes
+from volwatch.analytics.bars import BarTable
+from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.detector import HIGH, LOG_RANGE_OF_VOLATILITY, LOW, MEDIUM
+from volwatch.analytics.episodes import facts_of
+from volwatch.analytics.lifecycle import MIN_TRADES
+from volwatch.analytics.placing import placed
+from volwatch.analytics.results import FLAG_REOPEN, FLAG_SOURCE_GAP, Facts
+from volwatch.analytics.state import EngineState
+from volwatch.analytics.true_range import least_range
+from volwatch.analytics.walk import LONGEST_GAP_BARS
+
+EWMA_KEEPS = 0.6
+EWMA_UNIT = 2.0
+LEAST_Z, MOST_Z = -3.0, 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """How a bar was judged. Logs are natural, ranges per root minute.
+
+    Attributes
+    ----------
+    facts : what the engine says of the bar.
+    final : the bar can no longer change; complete: it has ended.
+    reference : close of the bar before, or the bar's own open where a session or chain begins (``begins``).
+    apart : why the bar is judged by z alone and teaches nothing: REOPEN, BLIND or nothing.
+    span, least, log_range : ln(max(H, P)/min(L, P)), the least that it counts for, and x.
+    usual : s, the profile at this time of day, of ``facts.profile_days`` sessions or weeks.
+    level : y = x − s.
+    baseline, scale, taught : b and σ before the bar, and the bars that taught them.
+    z : (y − b)/σ.
+    burst_before, burst : E before and after the bar; ``burst_statistic`` is 2·E.
+    statistic : S; None in warm-up.
+    excess, excesses_before : y − b of the bar, and of the two before it.
+    ratio : e to the mean of the three.
+    move : |log return| per root minute, 0 while the bar is open; ``local`` is the usual σ of a minute.
+    severity : index into ``detector.SEVERITIES`` that the bar is worth by itself.
+    opened : whether the engine opens an episode on it.
+    """
+
+    facts: Facts
+    final: bool
+    complete: bool
+    reference: float
+    begins: bool
+    apart: str
+    span: float
+    least: float
+    log_range: float
+    usual: float
+    level: float
+    baseline: float
+    scale: float
+    taught: int
+    z: float
+    burst_before: float
+    burst: float
+    statistic: float | None
+    excess: float
+    excesses_before: tuple[float, float]
+    ratio: float
+    move: float
+    local: float
+    enter: float
+    bars_since_onset: int
+    episode_since: int | None
+    opened: bool
+
+    @property
+    def burst_statistic(self) -> float:
+        """The EWMA channel in units of its own spread."""
+        return EWMA_UNIT * self.burst
+
+    @property
+    def channel(self) -> str:
+        """Which of the two channels the statistic is of."""
+        return "jump" if self.apart or self.z >= self.burst_statistic else "burst"
+
+    @property
+    def rules(self) -> Mapping[int, tuple[str, ...]]:
+        """The rules by which the bar is worth a severity, of each that has one."""
+        statistic = self.statistic or 0.0
+        held = {
+            HIGH: {
+                "S >= 7": statistic >= 7,
+                "ratio of three bars >= 5": self.ratio >= 5,
+                "move >= 10 local sigma": self.move >= 10 * self.local,
+            },
+            MEDIUM: {"S >= 5": statistic >= 5, "ratio of three bars >= 3": self.ratio >= 3},
+        }
+        found = {severity: tuple(name for name, true in rules.items() if true) for severity, rules in held.items()}
+        return {severity: names for severity, names in found.items() if names}
+
+    @property
+    def severity(self) -> int:
+        """The severity that the bar is worth by itself."""
+        return max(self.rules, default=LOW)
+
+    @property
+    def hindrances(self) -> tuple[str, ...]:
+        """Why no alert opens on the bar; nothing where one does."""
+        statistic = math.nan if self.statistic is None else self.statistic
+        checks = {
+            f"warm-up: {self.taught} bars have taught the baseline, {detector.WARM_UP_BARS} are needed": math.isnan(
+                statistic
+            ),
+            f"S = {statistic:.3f} is below {self.enter:g}": statistic < self.enter,
+            "a range of one trade says nothing": self.facts.trades < MIN_TRADES,
+            "the bar tells of time that nobody watched": self.apart == "BLIND",
+            "an episode is open already": self.episode_since is not None and not self.begins,
+            f"within {detector.COOL_DOWN_BARS} bars of the last onset": not self.begins
+            and self.bars_since_onset < detector.COOL_DOWN_BARS,
+        }
+        return tuple(text for text, true in checks.items() if true)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the arithmetic here comes to what the engine says."""
+        facts = self.facts
+        pairs = [(self.log_range, facts.log_range), (self.ratio, facts.ratio)]
+        if self.statistic is not None:
+            pairs += [(self.statistic, facts.statistic), (self.z, facts.z)]
+        same = all(math.isclose(mine, its, rel_tol=1e-9, abs_tol=1e-9) for mine, its in pairs)
+        return same and self.opened == (not self.hindrances) and math.isnan(facts.statistic) == (self.statistic is None)
+
+
+def dissect(state: EngineState, bars: BarTable, config: EngineConfig, *, complete: bool, final: bool) -> Anatomy | None:
+    """Return how the last of some bars is judged; None for one outside regular hours, which nobody judges.
+
+    Parameters
+    ----------
+    state : EngineState
+        Before these bars; it stays as it is.
+    bars : BarTable
+        Of one series, in order, from the first that the state has not seen.
+    complete, final : bool
+        Of the last bar; those before it are taken as final.
+    """
+    before = deepcopy(state)
+    if len(bars) > 1:
+        minutes.advance(before, bars.take(slice(0, -1)), config, np.ones(len(bars) - 1, np.bool_), final=True)
+    last = bars.take(slice(-1, None))
+    made = minutes.advance(deepcopy(before), last, config, np.array([complete]), final=final)
+    if not len(made.regular):
+        return None
+    facts, profile = facts_of(made, 0), float(made.episodes.profile[0])
+    return _anatomy(before, last, config, facts, profile, complete, final, opened=bool(made.episodes.opened[0]))
+
+
+def _anatomy(
+    before: EngineState,
+    bar: BarTable,
+    config: EngineConfig,
+    facts: Facts,
+    usual: float,
+    complete: bool,
+    final: bool,
+    *,
+    opened: bool,
+) -> Anatomy:
+    series = int(bar.series[0])
+    place = placed(before.calendars, bar.series, bar.start, config)
+    chain, known = before.minutes, before.detector
+    begins = bool(chain.start[series] < 0 or chain.id[series] != place.place.chain[0])
+    reference = facts.open if begins else float(chain.close[series])
+    least = float(least_range(np.array([reference]), place.continuous)[0])
+    span = math.log(max(facts.high, reference) / min(facts.low, reference))
+    log_range = math.log(max(span, least) / math.sqrt(facts.elapsed))
+    level, taught = log_range - usual, int(known.bars[series])
+    baseline, scale = float(known.baseline[series]) if taught else level, float(known.scale[series])
+    z, apart = (level - baseline) / scale, _apart(facts)
+    burst_before = float(known.ewma[series])
+    burst = _burst(burst_before, z, warm=taught >= detector.WARM_UP_BARS, begins=begins, apart=bool(apart))
+    excesses = (0.0, 0.0) if begins else (float(known.excess_1[series]), float(known.excess_2[series]))
+    statistic = z if apart else max(EWMA_UNIT * burst, z)
+    return Anatomy(
+        facts=facts,
+        final=final,
+        complete=complete,
+        reference=reference,
+        begins=begins,
+        apart=apart,
+        span=span,
+        least=least,
+        log_range=log_range,
+        usual=usual,
+        level=level,
+        baseline=baseline,
+        scale=scale,
+        taught=taught,
+        z=z,
+        burst_before=burst_before,
+        burst=burst,
+        statistic=statistic if taught >= detector.WARM_UP_BARS else None,
+        excess=level - baseline,
+        excesses_before=excesses,
+        ratio=math.exp((level - baseline + sum(excesses)) / 3),
+        move=_move(facts, complete=complete),
+        local=math.exp(usual + baseline - LOG_RANGE_OF_VOLATILITY),
+        enter=config.enter,
+        bars_since_onset=int(known.since_onset[series]) + 1,
+        episode_since=int(known.onset[series]) if known.active[series] else None,
+        opened=opened,
+    )
+
+
+def _apart(facts: Facts) -> str:
+    if facts.flags & FLAG_SOURCE_GAP:
+        return "BLIND"
+    if facts.flags & FLAG_REOPEN:
+        return "REOPEN"
+    return "BLIND" if facts.elapsed > LONGEST_GAP_BARS else ""
+
+
+def _burst(before: float, z: float, *, warm: bool, begins: bool, apart: bool) -> float:
+    """Return E after a bar: 0 in warm-up, begun anew with a chain, unmoved by a bar that stands apart."""
+    if not warm:
+        return 0.0
+    held = 0.0 if begins else before
+    return held if apart else EWMA_KEEPS * held + (1 - EWMA_KEEPS) * min(max(z, LEAST_Z), MOST_Z)
+
+
+def _move(facts: Facts, *, complete: bool) -> float:
+    return abs(facts.log_return) / math.sqrt(facts.elapsed) if complete else 0.0

@@ -1,0 +1,235 @@
+"""An alert explained: found again in the raw zone, told step by step, and held against its row."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
+
+from volwatch.analytics import market_wide
+from volwatch.analytics.anatomy import Anatomy
+from volwatch.analytics.calendars import MINUTE_MS
+from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.detector import KINDS
+from volwatch.analytics.engine import Engine
+from volwatch.analytics.state import VERSION, restore
+from volwatch.operations import explain_text, shown
+from volwatch.operations.explain_rerun import Onset, Seen, rerun
+from volwatch.operations.explain_tape import Objects, Tape
+from volwatch.operations.explain_verdict import Difference, differences
+from volwatch.warehouse import explained, writer
+from volwatch.warehouse.explained import StoredAlert
+from volwatch.warehouse.rebuild_states import Snapshot
+
+BLIND = "BLIND"
+_STATES_BACK = 2  # the newest state may have been kept a minute before; an hour earlier gives the chart its bars
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explained alert: for a person and for a program, and whether its row says what was found."""
+
+    lines: list[str]
+    facts: Mapping[str, object]
+    is_equal: bool
+
+
+def explain(
+    cursor: Cursor, rawzone: Objects, alert: StoredAlert, config: EngineConfig, told: Callable[[int, int], object]
+) -> Explained:
+    """Return an alert with what can be found out about it.
+
+    Parameters
+    ----------
+    told : callable
+        Hears how many offsets of how many were read.
+    """
+    if alert.kind == market_wide.KIND:
+        return _of_market(alert, explained.members(cursor, alert.alert_id))
+    if alert.kind not in KINDS:
+        return _of_no_statistic(alert)
+    first, last = (int(offset) for offset in alert.why["offsets"])
+    partition = int(alert.why["partition"])
+    states = explained.states_before(cursor, partition, first, VERSION, _STATES_BACK)
+    state = states[-1] if states else None
+    onset_ms = _ms(alert.onset_bar)
+    series = (alert.source, alert.symbol)
+    begun = first if state is None else state.next_offset
+    tape = Tape(
+        rawzone,
+        partition,
+        None if state is None else state.hour,
+        None if state is None else state.next_offset,
+        (series, onset_ms),
+        lambda reached: told(reached - begun, last + 1 - begun),
+    )
+    engine = Engine(config, None if state is None else restore(state.state))
+    seen = rerun(engine, tape, Onset(series, onset_ms, (first, last), _ms(alert.detected_at)))
+    position = writer.positions(cursor).get(partition)
+    is_loaded = position is not None and position.next_offset > last
+    return _told(alert, config, tape, seen, state, _absence(alert, tape, seen, is_loaded=is_loaded))
+
+
+def _told(
+    alert: StoredAlert, config: EngineConfig, tape: Tape, seen: Seen, state: Snapshot | None, absent: str
+) -> Explained:
+    opening = seen.opening if not alert.confirmed else None
+    judged = seen.settled if alert.confirmed else seen.opening
+    found = [] if judged is None else differences(alert, judged, config.hash)
+    found += _of_state(alert, seen)
+    settings = [] if alert.config_hash == config.hash else [f"it was raised with other settings ({alert.config_hash})"]
+    began = "from the first trade there is" if state is None else f"from the state kept at {state.hour:%Y-%m-%d %H:%MZ}"
+    end = seen.end_offset
+    prints = [each for each in tape.prints if end is None or each.offset[0] < end]
+    shown_last = seen.settled if seen.is_final else None
+    lines = [
+        *_head(alert),
+        *explain_text.reading(tape, began),
+        *explain_text.prints(prints),
+        *_chart(seen, shown_last or opening),
+        *_part("as it was when the alert was opened", opening),
+        *_part("as it is final", shown_last),
+        "",
+        *(f"note: {text}" for text in settings),
+        f"{alert.state.lower()} alert: {absent or explain_text.compared(found)}",
+    ]
+    facts: dict[str, object] = {
+        "alert": asdict(alert),
+        "began": None if state is None else {"offset": state.next_offset, "hour": state.hour.isoformat()},
+        "read": {"objects": tape.objects, "rows": tape.rows, "missing": tape.lacking},
+        "objects": [
+            {
+                "object": each.object_key,
+                "offsets": [int(each.offset[0]), int(each.offset[-1])],
+                "rows": len(each.offset),
+            }
+            for each in prints
+        ],
+        "opening": _as_facts(opening),
+        "final": _as_facts(shown_last),
+        "ranges": [asdict(each) for each in seen.before[-explain_text.CHART_BARS :]],
+        "config_hash": config.hash,
+        "absent": absent,
+        "differences": [asdict(each) for each in found],
+        "equal": not absent and not found,
+    }
+    return Explained(lines, facts, is_equal=not absent and not found)
+
+
+def _absence(alert: StoredAlert, tape: Tape, seen: Seen, *, is_loaded: bool) -> str:
+    """Return why what is stored cannot be compared; nothing where it can."""
+    first, last = (int(offset) for offset in alert.why["offsets"])
+    offsets = f"offsets {first}–{last}"
+    gone = tape.lacks(first, last)
+    if gone:
+        return f"its raw objects are gone ({offsets}): {'; '.join(why for _, _, why in gone)}"
+    if tape.reached is None or tape.reached <= last:
+        if is_loaded:
+            return f"its raw objects are gone ({offsets}): they were loaded once, and the raw zone has them no more"
+        return f"its raw objects are not there yet ({offsets}): ask again in a minute"
+    if alert.confirmed:
+        return "" if seen.settled is not None else "the raw zone does not show its bar as final"
+    return "" if seen.opening is not None else "the raw zone has no such bar"
+
+
+def _of_state(alert: StoredAlert, seen: Seen) -> list[Difference]:
+    """Return where the final bar does not bear out what became of the alert."""
+    if not seen.is_final:
+        return []
+    opens = seen.settled is not None and seen.settled.opened
+    stands = alert.confirmed and alert.state != "RETRACTED"
+    if stands == opens:
+        return []
+    what = "opens an alert" if opens else "opens no alert"
+    return [Difference("state", alert.state if alert.confirmed else f"{alert.state}, not confirmed", what)]
+
+
+def _chart(seen: Seen, anatomy: Anatomy | None) -> list[str]:
+    return [] if anatomy is None else ["", *explain_text.chart(seen.before, anatomy)]
+
+
+def _part(title: str, anatomy: Anatomy | None) -> list[str]:
+    return [] if anatomy is None else ["", f"{title}:", *explain_text.steps(anatomy)]
+
+
+def _of_market(alert: StoredAlert, members: Sequence[StoredAlert]) -> Explained:
+    """Return an alert of a market with its members: how many symbols opened within the window."""
+    stands = [one for one in members if one.state != "RETRACTED"]
+    opened, symbols = _most_within(stands), int(alert.why["symbols_seen"])
+    found = [] if opened == alert.why["opened"] else [Difference("opened", alert.why["opened"], opened)]
+    share = opened / symbols if symbols else 0.0
+    lines = [
+        *_head(alert),
+        f"{opened} of {symbols} symbols opened within {market_wide.WINDOW_BARS} bars: {share:.1%}, "
+        f"market-wide above {market_wide.SHARE_PERCENT} %",
+        *(f"  {one.alert_id}  {one.severity:<6} {one.state:<9} {shown.escaped(one.sentence)}" for one in members),
+        "",
+        f"market alert: {explain_text.compared(found)}; explain a member to see its steps",
+    ]
+    facts = {
+        "alert": asdict(alert),
+        "opened": opened,
+        "symbols": symbols,
+        "members": [asdict(one) for one in members],
+        "differences": [asdict(one) for one in found],
+        "equal": not found,
+    }
+    return Explained(lines, facts, is_equal=not found)
+
+
+def _most_within(members: Sequence[StoredAlert]) -> int:
+    """Return the most symbols that opened within a window."""
+    window_ms = market_wide.WINDOW_BARS * MINUTE_MS
+    onsets = [(_ms(one.onset_bar), one.symbol) for one in members]
+    return max(
+        (len({symbol for at, symbol in onsets if end - window_ms < at <= end}) for end, _ in onsets),
+        default=0,
+    )
+
+
+def _of_no_statistic(alert: StoredAlert) -> Explained:
+    """Return an alert that no statistic is behind."""
+    meaning = (
+        "it says that no data came, or that what came was not looked at; it ends when data come again"
+        if alert.kind == BLIND
+        else "it is of a rule with a fixed limit"
+    )
+    lines = [*_head(alert), f"no statistic of the detector is behind an alert of the kind {alert.kind}: {meaning}"]
+    lines += [f"  {name}: {json.dumps(value, default=str)}" for name, value in sorted(alert.why.items())]
+    return Explained(lines, {"alert": asdict(alert), "equal": True}, is_equal=True)
+
+
+def _head(alert: StoredAlert) -> list[str]:
+    closed = "" if alert.closed_at is None else f", closed {alert.closed_at:%Y-%m-%d %H:%MZ}"
+    return [
+        f"{alert.alert_id}  {alert.kind} {shown.escaped(alert.symbol)} ({shown.escaped(alert.source)})",
+        f"{alert.state} {alert.severity}, onset {alert.onset_bar:%Y-%m-%d %H:%MZ}{closed}",
+        shown.escaped(alert.sentence),
+        "",
+    ]
+
+
+def _as_facts(anatomy: Anatomy | None) -> dict[str, object] | None:
+    """Return every step as JSON has it: NaN is null."""
+    if anatomy is None:
+        return None
+    more: dict[str, object] = {
+        "burst_statistic": anatomy.burst_statistic,
+        "channel": anatomy.channel,
+        "severity_rules": [name for names in anatomy.rules.values() for name in names],
+        "hindrances": anatomy.hindrances,
+        "agrees": anatomy.agrees,
+    }
+    facts = asdict(anatomy) | more
+    facts["facts"] = {name: _finite(value) for name, value in facts["facts"].items()}
+    return {name: _finite(value) for name, value in facts.items()}
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
