@@ -112,10 +112,10 @@ detector_records_total = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
-detector_steps_total = Counter(
-    "volwatch_detector_steps_total",
+detector_alerts_total = Counter(
+    "volwatch_detector_alerts_total",
     "Steps in the lives of alerts that the detector wrote: OPEN, ESCALATED, CLOSED, RETRACTED",
-    ["state"],
+    ["event"],
     registry=REGISTRY,
 )
 detector_delay_seconds = Histogram(
@@ -142,7 +142,7 @@ detector_newest_event_timestamp_seconds = Gauge(
 )
 detector_last_success_timestamp_seconds = Gauge(
     "volwatch_detector_last_success_timestamp_seconds",
-    "When a step in the life of an alert was last committed",
+    "When trades were last taken, and what they say of alerts committed",
     registry=REGISTRY,
 )
 detector_partitions = Gauge("volwatch_detector_partitions", "Partitions that this detector watches", registry=REGISTRY)

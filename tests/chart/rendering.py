@@ -53,6 +53,8 @@ CASES: Mapping[str, Case] = {
     "cpu": Case(sets=(_AUTOSCALING, "consumer.autoscaling.by=cpu")),
     "lag": Case((OVERLAYS["external"],), (_AUTOSCALING, "kafka.external.createTopics=true")),
     "open": Case(sets=("networkPolicy.enabled=false", "monitors.enabled=false")),
+    "rules": Case(sets=("pipeline.rules.rules[0].name=big-move",)),
+    "quiet": Case((OVERLAYS["minimal"],), ("detector.enabled=false", "notifier.enabled=false")),
     "quotes": Case((OVERLAYS["minimal"], OVERLAYS["finnhub"]), ("producer.source=simulator",)),
     "cnpg": Case((OVERLAYS["minimal"],), ("warehouse.mode=cnpg", "rawzone.image=example.com/minio:1")),
 }

@@ -21,6 +21,7 @@ ROWS = [
     "Raw zone",
     "Pipeline",
     "Warehouse and risk alerts",
+    "Alerts, detector, notifier",
     "Airflow",
 ]
 COLUMNS = 24

@@ -206,6 +206,8 @@ def test_the_warehouse_lets_in_its_clients_alone() -> None:
     objects = render(CASES["default"])
     assert let_in(objects, "volwatch-warehouse") == {
         "pipeline",
+        "detector",
+        "notifier",
         "dashboard",
         "warehouse-migrate",
         "airflow-init",
@@ -252,6 +254,10 @@ def outside(objects: Sequence[Object], name: str) -> list[int]:
         ("default", "volwatch-producer", [443, 6443]),
         ("finnhub", "volwatch-producer", [443, 6443, 443]),
         ("default", "volwatch-pipeline", []),
+        ("default", "volwatch-detector", []),
+        # Whoever has channels leaves by their ports: mail, web-hooks, an Alertmanager.
+        ("default", "volwatch-notifier", []),
+        ("production", "volwatch-notifier", [443, 465, 587, 9093]),
         ("default", "volwatch-airflow-worker", []),
         ("finnhub", "volwatch-pipeline", [443]),
         ("finnhub", "volwatch-airflow-worker", [443]),

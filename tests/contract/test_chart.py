@@ -13,7 +13,7 @@ from tests.chart.pods import Pod, pods
 from tests.chart.rendering import CASES, CHART, ROOT, Case, Object, chart_file, render, render_worker
 from tests.contract.test_configuration import GROUPS, PAGE, fields
 from volwatch.market.scenarios import SCENARIOS
-from volwatch.settings import ConsumerSettings, FinnhubSettings, KafkaSettings, load, load_one
+from volwatch.settings import ConsumerSettings, DetectorSettings, FinnhubSettings, KafkaSettings, load, load_one
 from volwatch.warehouse.provision import ROLES
 
 FIELDS = {name for name, _ in fields()}
@@ -134,10 +134,11 @@ def test_topics_group_and_roles_are_those_of_the_code() -> None:
     objects = [body for name in ("default", "lag") for body in render(CASES[name])]
     topics = {body["metadata"]["name"] for body in objects if body["kind"] == "KafkaTopic"}
     kafka, group = KafkaSettings.model_fields, ConsumerSettings.model_fields["group"].default
-    assert topics == {kafka["topic"].default, kafka["quarantine_topic"].default}
+    detectors = DetectorSettings.model_fields["group"].default
+    assert topics == {kafka[name].default for name in ("topic", "quarantine_topic", "alerts_topic")}
     rights = [right["resource"] for body in objects if body["kind"] == "KafkaUser" for right in _acls(body)]
     assert {right["name"] for right in rights if right["type"] == "topic"} == topics
-    assert {right["name"] for right in rights if right["type"] == "group"} == {group}
+    assert {right["name"] for right in rights if right["type"] == "group"} == {group, detectors}
     (scaled,) = [body["spec"]["triggers"][0]["metadata"] for body in objects if body["kind"] == "ScaledObject"]
     assert (scaled["topic"], scaled["consumerGroup"]) == (kafka["topic"].default, group)
     users = {name for pod in pods(objects) for name in pod.told("VOLWATCH_WAREHOUSE_USER")}
@@ -169,6 +170,14 @@ def test_the_cronjob_and_a_task_work_alike() -> None:
     overlay |= {"VOLWATCH_FINNHUB_TOKEN"}  # optional: a template of Airflow's cannot be told whether quotes are on
     (scheduled,) = [env for pod, args, env in started("minimal") if args == ["pipeline", "run"]]
     assert scheduled.keys() ^ of_worker("default").keys() <= overlay | {"VOLWATCH_KAFKA_SASL_MECHANISM"}
+
+
+@pytest.mark.parametrize("name", ["default", "rules"])
+def test_the_detector_computes_as_a_task_does(name: str) -> None:
+    (detector,) = [environment for _, args, environment in started(name) if args == ["detector"]]
+    engine = {variable for variable in FIELDS if variable.startswith("VOLWATCH_PIPELINE_")}
+    told = [{key: given[key] for key in engine & given.keys()} for given in (detector, of_worker(name))]
+    assert told[0] == told[1] != {}
 
 
 # --- Stages and versions ----------------------------------------------------------------------------------------------

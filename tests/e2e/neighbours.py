@@ -1,4 +1,4 @@
-"""Pods beside a release that are no part of it: one that does nothing, and a double of Finnhub."""
+"""Pods beside a release that are no part of it: one that does nothing, a double of Finnhub, a web-hook's receiver."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,24 @@ from tests.e2e.platform import Platform, wait_until
 from tests.e2e.report import is_ready
 
 FINNHUB_PORT = 8080
+RECEIVER_PORT = 8080
+# It writes down what it is told, a line of JSON each.
+RECEIVER = f"""
+import http.server, json
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        key, signature = self.headers["Idempotency-Key"], self.headers["X-Volwatch-Signature"]
+        print(json.dumps({{"key": key, "signature": signature, "body": body}}), flush=True)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.ThreadingHTTPServer(("", {RECEIVER_PORT}), Receiver).serve_forever()
+"""
 # What a namespace asks for where Pod Security is restricted.
 POD = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -24,18 +42,32 @@ def bystander(platform: Platform, name: str, labels: dict[str, str]) -> Iterator
 @contextmanager
 def finnhub(platform: Platform, symbols: list[str]) -> Iterator[str]:
     """Run a double of Finnhub, which takes any key; yield its address."""
-    labels = {"app": "finnhub"}
     arguments = ["local", "finnhub", "--port", str(FINNHUB_PORT), "--symbols", ",".join(symbols)]
+    with _served(platform, "finnhub", FINNHUB_PORT, args=arguments) as address:
+        yield address
+
+
+@contextmanager
+def receiver(platform: Platform) -> Iterator[str]:
+    """Run a receiver of web-hooks, whose pod is called "receiver" and logs what it is told; yield its address."""
+    with _served(platform, "receiver", RECEIVER_PORT, command=["python", "-c", RECEIVER]) as address:
+        yield address
+
+
+@contextmanager
+def _served(platform: Platform, name: str, port: int, **program: list[str]) -> Iterator[str]:
+    """Run a pod with a service of its name; yield their address."""
+    labels = {"app": name}
     service = client.V1Service(
-        metadata=client.V1ObjectMeta(name="finnhub"),
-        spec=client.V1ServiceSpec(selector=labels, ports=[client.V1ServicePort(port=FINNHUB_PORT)]),
+        metadata=client.V1ObjectMeta(name=name),
+        spec=client.V1ServiceSpec(selector=labels, ports=[client.V1ServicePort(port=port)]),
     )
     platform.core.create_namespaced_service(platform.namespace, service)
     try:
-        with _pod(platform, "finnhub", labels, args=arguments):
-            yield f"finnhub:{FINNHUB_PORT}"
+        with _pod(platform, name, labels, **program):
+            yield f"{name}:{port}"
     finally:
-        platform.core.delete_namespaced_service("finnhub", platform.namespace)
+        platform.core.delete_namespaced_service(name, platform.namespace)
 
 
 @contextmanager

@@ -233,6 +233,17 @@ class Platform:
         finally:
             self._batch.patch_namespaced_cron_job(name, self.namespace, {"spec": {"suspend": False}})
 
+    @contextmanager
+    def scaled_down(self, *deployments: str) -> Iterator[None]:
+        """Let these Deployments have no pod for a while, then one."""
+        for deployment in deployments:
+            self.scale(deployment, 0)
+        try:
+            yield
+        finally:
+            for deployment in deployments:
+                self.scale(deployment, 1)
+
     def position(self) -> int:
         """Return how many records the minute path has passed, all partitions together."""
         return self.number("SELECT sum(next_offset) FROM load_positions")

@@ -6,13 +6,13 @@ from tests.e2e.platform import RELEASE, Images, Platform, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
 
-STAGES = ("producer", "consumer", "dashboard", "rawzone", "warehouse")
+STAGES = ("producer", "consumer", "detector", "notifier", "dashboard", "rawzone", "warehouse")
 DUMP = "/var/run/postgresql/volwatch.dump"
 KEPT = ["volwatch-dashboard", "volwatch-rawzone", "volwatch-warehouse"]
 
 
 def _tags(platform: Platform) -> set[str]:
-    stages = ("producer", "consumer", "dashboard", "rawzone")
+    stages = [stage for stage in STAGES if stage != "warehouse"]
     pods = [pod for stage in stages for pod in platform.component(stage)]
     return {container.image.rpartition(":")[2] for pod in pods for container in pod.spec.containers}
 
@@ -65,7 +65,7 @@ def test_a_restored_dump_is_caught_up_from_the_raw_zone(platform: Platform) -> N
     platform.execute("volwatch-warehouse-0", ["pg_dump", *server, "-Fc", "-f", DUMP, "volwatch"])
     platform.catch_up()
     before = platform.position()
-    with platform.minute_path_stopped():
+    with platform.minute_path_stopped(), platform.scaled_down("detector", "notifier"):
         assert [platform.execute("volwatch-warehouse-0", command) for command in (drop, restore)] == ["", ""]
     assert platform.position() < before
     counts = platform.settled_counts()

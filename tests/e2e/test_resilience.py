@@ -9,7 +9,10 @@ from tests.e2e.platform import Platform, wait_until
 pytestmark = pytest.mark.timeout(1200)
 
 
-@pytest.mark.parametrize("component", ["producer", "consumer", "kafka", "rawzone", "warehouse", "dashboard"])
+COMPONENTS = ["producer", "consumer", "detector", "notifier", "kafka", "rawzone", "warehouse", "dashboard"]
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_a_deleted_pod_is_replaced_and_the_flow_goes_on(platform: Platform, component: str) -> None:
     platform.delete_pod(component)
     platform.catch_up()

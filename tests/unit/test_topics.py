@@ -94,7 +94,7 @@ NEW = {"partitions": 3, "replication": 2, TIMESTAMP_TYPE: "LogAppendTime"}
 
 def test_topics_are_made_once_and_dated_by_the_broker(cluster: Cluster) -> None:
     assert [create_topics(SETTINGS), create_topics(SETTINGS)] == [[], []]
-    assert cluster.topics == {"trades": NEW, "trades.quarantine": NEW}
+    assert cluster.topics == {"trades": NEW, "trades.quarantine": NEW, "alerts": NEW}
     check_topics(SETTINGS)
 
 

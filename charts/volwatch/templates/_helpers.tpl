@@ -68,6 +68,9 @@ VOLWATCH_PIPELINE_ALERT_ENTER: {{ $values.pipeline.alertEnter | quote }}
 VOLWATCH_PIPELINE_RISK_FREE_RATE: {{ $values.pipeline.riskFreeRate | quote }}
 VOLWATCH_PIPELINE_PRICE_RETENTION_DAYS: {{ int $values.pipeline.priceRetentionDays | quote }}
 VOLWATCH_PIPELINE_VOLATILITY_RETENTION_DAYS: {{ int $values.pipeline.volatilityRetentionDays | quote }}
+{{- if $values.pipeline.rules }}
+VOLWATCH_PIPELINE_RULES_FILE: /etc/volwatch/rules/rules.yaml
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -115,6 +118,7 @@ waiting for what it needs. Takes
   env           further environment, as a list
   ports         named container ports, as a map; the probes ask the port `metrics`
   drain         seconds that it goes on serving after it was asked to stop
+  files         folders that its container reads, as a list of name (a folder of /etc/volwatch) and source (a volume)
   account       its ServiceAccount, by whose token it may speak to the cluster's API
   spread        the stage whose pods should not share a node
   resources, grace, restart
@@ -123,6 +127,10 @@ waiting for what it needs. Takes
 {{- $root := .root -}}
 {{- $kafka := $root.Values.kafka -}}
 {{- $ca := ternary (ternary "volwatch-cluster-ca-cert" "" $kafka.tls) $kafka.external.caSecret (eq $kafka.mode "strimzi") -}}
+{{- $files := .files | default list -}}
+{{- if and (hasKey .servers "pipeline") $root.Values.pipeline.rules }}
+{{- $files = append $files (dict "name" "rules" "source" (dict "configMap" (dict "name" "volwatch-pipeline-rules"))) }}
+{{- end }}
 {{- $env := include "volwatch.env" (dict "root" $root "servers" .servers) -}}
 {{- $image := include "volwatch.image" (dict "root" $root "target" .image) -}}
 {{- with .account }}
@@ -209,6 +217,9 @@ containers:
       {{- if $ca }}
       - {name: kafka-ca, mountPath: /etc/volwatch/kafka, readOnly: true}
       {{- end }}
+      {{- range $files }}
+      - {name: {{ .name }}, mountPath: /etc/volwatch/{{ .name }}, readOnly: true}
+      {{- end }}
       {{- if .account }}
       - {name: account, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
       {{- end }}
@@ -225,6 +236,9 @@ volumes:
   {{- end }}
   {{- if $ca }}
   - {name: kafka-ca, secret: {secretName: {{ $ca }}}}
+  {{- end }}
+  {{- range $files }}
+  - {{- merge (dict "name" .name) .source | toYaml | nindent 4 }}
   {{- end }}
 {{- end }}
 

@@ -165,9 +165,8 @@ class Loop:
             return
         delay_seconds = self._now() - taken.oldest_ms / 1000
         for step in (step for told in taken.told for step in told.steps):
-            metrics.detector_steps_total.labels(step.state).inc()
+            metrics.detector_alerts_total.labels(step.state).inc()
         metrics.detector_delay_seconds.observe(max(delay_seconds, 0.0))
-        metrics.detector_last_success_timestamp_seconds.set(self._now())
         for told in taken.told:
             states = [step.state for step in told.steps]
             _log.info(
@@ -181,6 +180,8 @@ class Loop:
     def _count(self, taken: Taken) -> None:
         metrics.detector_records_total.labels("taken").inc(taken.trades)
         metrics.detector_records_total.labels("rejected").inc(taken.rejected)
+        if taken.trades:
+            metrics.detector_last_success_timestamp_seconds.set(self._now())
         if taken.newest_event_ms:
             metrics.detector_newest_event_timestamp_seconds.set(taken.newest_event_ms / 1000)
             metrics.detector_event_lag_seconds.set(self._now() - taken.newest_event_ms / 1000)
