@@ -109,11 +109,18 @@ class Delivery:
     fired: tuple[Severity, ...] = ()
 
 
-def idempotency_key(alert_id: str, event: str, severity: str, event_id: int) -> str:
-    """Return the key of an event: alert and state, and what else tells two of one state apart."""
+def idempotency_key(alert_id: str, event: str, severity: str, event_id: int, turn: int = 0) -> str:
+    """Return the key of an event: alert and state, and what else tells two of one state apart.
+
+    Parameters
+    ----------
+    turn : int
+        How often the alert had ended before: one that stands again is told again.
+    """
+    again = f":{turn}" if turn else ""
     if event == "ESCALATED":
-        return f"{alert_id}:{event}:{severity}"
-    return f"{alert_id}:{event}" if event in STATES | {"CONFIRMED"} else f"{alert_id}:{event}:{event_id}"
+        return f"{alert_id}:{event}:{severity}{again}"
+    return f"{alert_id}:{event}{again}" if event in STATES | {"CONFIRMED"} else f"{alert_id}:{event}:{event_id}"
 
 
 def encode(transition: AlertTransition) -> bytes:

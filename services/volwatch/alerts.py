@@ -58,10 +58,10 @@ def explain(step: Transition, facts: Facts, threshold: float, config_hash: str) 
     volatility = _annual_volatility(facts.log_range, facts.per_year)
     expected = _annual_volatility(facts.expected_log_range, facts.per_year)
     why: dict[str, object] = {
-        "statistic": facts.statistic,
+        "statistic": _defined(facts.statistic),
         "threshold": threshold,
         "channel": _channel(step, facts),
-        "z": None if math.isnan(facts.z) else facts.z,
+        "z": _defined(facts.z),
         "ratio": ratio,
         "ratio_three_bars": facts.ratio,
         "volatility": volatility,
@@ -74,7 +74,7 @@ def explain(step: Transition, facts: Facts, threshold: float, config_hash: str) 
             "close": facts.close,
             "volume": facts.volume,
             "trades": facts.trades,
-            "move": None if math.isnan(facts.log_return) else facts.log_return,
+            "move": _defined(facts.log_return),
             "elapsed_bars": facts.elapsed,
             "revision": facts.revision,
         },
@@ -91,7 +91,7 @@ def explain(step: Transition, facts: Facts, threshold: float, config_hash: str) 
     # As JSON has it: what is stored is compared with what is computed anew.
     given = asdict(step.rule).items()
     why["rule"] = {name: list(value) if isinstance(value, tuple) else value for name, value in given}
-    why["reference_price"] = facts.reference
+    why["reference_price"] = None if facts.reference is None else _defined(facts.reference)
     return Explanation(volatility, expected, ratio, _rule_sentence(step, facts, step.rule), why)
 
 
@@ -134,6 +134,11 @@ def _sentence(step: Transition, facts: Facts, ratio: float, threshold: float) ->
     )
 
 
+def _defined(value: float) -> float | None:
+    """Return a number, or nothing for NaN, which JSON does not know."""
+    return None if math.isnan(value) else value
+
+
 def _channel(step: Transition, facts: Facts) -> str:
     if isinstance(step.rule, Move):
         return "move"
@@ -143,10 +148,11 @@ def _channel(step: Transition, facts: Facts) -> str:
 
 
 def _rule_sentence(step: Transition, facts: Facts, rule: Rule) -> str:
-    said, prices = "", f"{facts.open:g} → {facts.close:g}"
-    if isinstance(rule, VolatilityAbove):
+    # An alert may end on a bar that has nothing to be measured by, as the first of a session.
+    said, prices, defined = "undefined", f"{facts.open:g} → {facts.close:g}", not math.isnan(facts.statistic)
+    if defined and isinstance(rule, VolatilityAbove):
         said = f"volatility {facts.statistic * 100:.1f} % a year by {rule.estimator}"
-    elif isinstance(rule, Move) and facts.reference is not None:
+    elif defined and isinstance(rule, Move) and facts.reference is not None:
         is_up = facts.high / facts.reference - 1 >= 1 - facts.low / facts.reference
         sign, reached = ("+", facts.high) if is_up else (_MINUS, facts.low)
         minutes = "1 minute" if rule.minutes == 1 else f"{rule.minutes} minutes"

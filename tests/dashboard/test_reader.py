@@ -8,9 +8,10 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from tests.dashboard.conftest import Warehouse
-from volwatch.errors import Transient
+from volwatch.errors import BadInput, Transient
 from volwatch.local.postgres import Postgres
 from volwatch.reconcile import Reconciliation
+from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.provision import OWNER
 from volwatch.warehouse.reader import Reader, open_reader
@@ -203,6 +204,25 @@ def test_the_totals_are_of_the_newest_reconciliation_and_of_all_runs(warehouse: 
     assert totals.rows == {"loaded": 1200, "rejected": 4}
     assert totals.open_alerts == {"LOW": 1, "MEDIUM": 0, "HIGH": 1}
     assert (totals.load_gaps, totals.reconcile_difference_rows) == (3, 7)
+
+
+def test_the_totals_tell_what_people_said_of_alerts_and_how_many_are_silenced(
+    warehouse: Warehouse, reader: Reader
+) -> None:
+    first, second = warehouse.rows.alert(AAPL), warehouse.rows.alert(AAPL, kind="REOPEN", state="CLOSED")
+    warehouse.rows.alert(NVDA)
+    with pytest.raises(BadInput, match="a reason is needed"):
+        reader.silence("Ada", "", Scope(symbol="AAPL"), timedelta(hours=1))
+    reader.silence("Ada", "a test", Scope(symbol="AAPL"), timedelta(hours=1))
+    reader.acknowledge(first, "Ada", None)
+    reader.mark_false_positive(second, "Ada", None, is_false=True)
+    totals = reader.totals()
+    assert totals.silenced_alerts == 1
+    reopened, moved = totals.alert_quality
+    assert (reopened.kind, reopened.false_positive_rate, reopened.p90_acknowledge_seconds) == ("REOPEN", 1.0, None)
+    assert (moved.kind, moved.false_positive_rate) == ("VOLATILITY", 0.0)
+    assert moved.median_acknowledge_seconds == pytest.approx(0, abs=60)
+    assert reader.alert_quality(None, "NVDA")["judged"].tolist() == [0]
 
 
 def test_the_totals_count_unreadable_objects_and_the_last_days_rejects_by_reason(

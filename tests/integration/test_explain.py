@@ -132,6 +132,9 @@ def test_an_alert_of_data_that_are_not_final_is_judged_by_the_open_bar(
     code, text = asked(capsys, alert_id)
     assert (state, is_confirmed, code) in {("OPEN", False, 0), ("ESCALATED", False, 0)}, text
     assert "not final" in text or "still open" in text
+    world.put(0, len(trades), spiked()[len(trades) :])
+    code, text = asked(capsys, alert_id)
+    assert (code, "as it is final:" in text) == (0, True), text
 
 
 def test_what_was_changed_by_hand_differs(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,6 +68,24 @@ def test_a_channel_is_told_of_what_it_wants_and_of_the_end_of_what_it_was_told_o
     assert desk.told() == {("hook", "SENT"): 2, ("hook", "SUPPRESSED"): 1}
 
 
+def test_an_alert_that_stands_again_is_told_again_and_a_silenced_one_is_not(
+    stack: Stack, desk: Desk, hook: Hook
+) -> None:
+    again, hushed = new_alert(), new_alert()
+    desk.channels(hook_channel(hook))
+    dashboard = stack.postgres.settings(ROLES["dashboard"], desk.world.warehouse.database)
+    with closing(connect(dashboard, application_name=APPLICATION_NAME)) as connection, connection:
+        connection.cursor().execute(
+            "SELECT silence_alerts('ada', 'a test', NULL, %s, NULL, NULL, now() + interval '1 hour')", (hushed[:8],)
+        )
+    with desk.notifier():
+        desk.happen(hushed, "OPEN")
+        for event in ("OPEN", "RETRACTED", "OPEN", "CLOSED"):
+            desk.happen(again, event)
+            until(desk.all_told)
+    assert list(hook.keys()) == [f"{again}:OPEN", f"{again}:RETRACTED", f"{again}:OPEN:1", f"{again}:CLOSED:1"]
+
+
 def test_a_wave_of_the_market_is_one_mail(desk: Desk, mailbox: Mailbox) -> None:
     market, *members = (new_alert() for _ in range(4))
     desk.channels(mail_channel(mailbox, group_seconds=2))

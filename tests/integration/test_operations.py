@@ -277,7 +277,7 @@ def test_a_bare_server_is_provisioned_role_by_role(bare: Postgres) -> None:
         done = volwatch({**admin, **passwords(bare, *later)}, "provision", "warehouse")
         assert (done.returncode, done.stdout.count("role_without_login")) == (0, 0)
     assert logins(bare) == dict.fromkeys(everybody, True)
-    for role in (provision.PIPELINE, provision.DASHBOARD, provision.READONLY):
+    for role in provision.STAGES:
         schema.check(bare.settings(role, provision.DATABASE), "test")
     airflow = {"VOLWATCH_WAREHOUSE_PROVISION_AIRFLOW_PASSWORD": bare.password(provision.AIRFLOW)}
     assert volwatch({**admin, **airflow}, "provision", "warehouse").returncode == 0

@@ -62,3 +62,10 @@ def test_a_record_with_a_field_more_or_less_is_none() -> None:
 )
 def test_a_key_tells_states_apart_and_nothing_else(event: str, severity: str, key: str) -> None:
     assert idempotency_key("a", event, severity, 7) == key
+
+
+@pytest.mark.parametrize(
+    ("event", "key"), [("OPEN", "a:OPEN:1"), ("ESCALATED", "a:ESCALATED:LOW:1"), ("NOTE", "a:NOTE:7")]
+)
+def test_an_alert_that_stands_again_is_told_under_other_keys(event: str, key: str) -> None:
+    assert idempotency_key("a", event, "LOW", 7, turn=1) == key

@@ -263,3 +263,9 @@ def test_an_overridden_threshold_is_the_one_that_is_told() -> None:
     told = explain(replace(STEP, threshold=5.0), FACTS, 3.7, "abc")
     assert told.why["threshold"] == 5.0
     assert "enters at 5;" in told.sentence
+
+
+def test_a_step_on_a_bar_that_is_undefined_for_the_rule_says_so() -> None:
+    told = explain(of_rule(MOVED), replace(FALL, statistic=math.nan, reference=math.nan), 3.7, "abc")
+    assert (told.why["statistic"], told.why["reference_price"]) == (None, None)
+    assert told.sentence == "NVDA 14:30Z: undefined (rule big-move, at 2 %; price 187.5 → 176; 57 trades)"

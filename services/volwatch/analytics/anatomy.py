@@ -158,62 +158,90 @@ def dissect(state: EngineState, bars: BarTable, config: EngineConfig, *, complet
     if not len(made.regular):
         return None
     facts, profile = facts_of(made, 0), float(made.episodes.profile[0])
-    return _anatomy(before, last, config, facts, profile, complete, final, opened=bool(made.episodes.opened[0]))
+    return _anatomy(
+        _before(before, last, config),
+        facts,
+        profile,
+        config.enter,
+        complete=complete,
+        final=final,
+        opened=bool(made.episodes.opened[0]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was known of a bar's series before it; ``baseline`` is None before the first bar."""
+
+    begins: bool
+    reference: float
+    least: float
+    baseline: float | None
+    scale: float
+    taught: int
+    burst: float
+    excesses: tuple[float, float]
+    bars_since_onset: int
+    episode_since: int | None
+
+
+def _before(state: EngineState, bar: BarTable, config: EngineConfig) -> _Before:
+    series, chain, known = int(bar.series[0]), state.minutes, state.detector
+    place = placed(state.calendars, bar.series, bar.start, config)
+    begins = bool(chain.start[series] < 0 or chain.id[series] != place.place.chain[0])
+    reference = float(bar.open[0]) if begins else float(chain.close[series])
+    taught = int(known.bars[series])
+    return _Before(
+        begins=begins,
+        reference=reference,
+        least=float(least_range(np.array([reference]), place.continuous)[0]),
+        baseline=float(known.baseline[series]) if taught else None,
+        scale=float(known.scale[series]),
+        taught=taught,
+        burst=float(known.ewma[series]),
+        excesses=(0.0, 0.0) if begins else (float(known.excess_1[series]), float(known.excess_2[series])),
+        bars_since_onset=int(known.since_onset[series]),
+        episode_since=int(known.onset[series]) if known.active[series] else None,
+    )
 
 
 def _anatomy(
-    before: EngineState,
-    bar: BarTable,
-    config: EngineConfig,
-    facts: Facts,
-    usual: float,
-    complete: bool,
-    final: bool,
-    *,
-    opened: bool,
+    before: _Before, facts: Facts, usual: float, enter: float, *, complete: bool, final: bool, opened: bool
 ) -> Anatomy:
-    series = int(bar.series[0])
-    place = placed(before.calendars, bar.series, bar.start, config)
-    chain, known = before.minutes, before.detector
-    begins = bool(chain.start[series] < 0 or chain.id[series] != place.place.chain[0])
-    reference = facts.open if begins else float(chain.close[series])
-    least = float(least_range(np.array([reference]), place.continuous)[0])
-    span = math.log(max(facts.high, reference) / min(facts.low, reference))
-    log_range = math.log(max(span, least) / math.sqrt(facts.elapsed))
-    level, taught = log_range - usual, int(known.bars[series])
-    baseline, scale = float(known.baseline[series]) if taught else level, float(known.scale[series])
-    z, apart = (level - baseline) / scale, _apart(facts)
-    burst_before = float(known.ewma[series])
-    burst = _burst(burst_before, z, warm=taught >= detector.WARM_UP_BARS, begins=begins, apart=bool(apart))
-    excesses = (0.0, 0.0) if begins else (float(known.excess_1[series]), float(known.excess_2[series]))
-    statistic = z if apart else max(EWMA_UNIT * burst, z)
+    span = math.log(max(facts.high, before.reference) / min(facts.low, before.reference))
+    log_range = math.log(max(span, before.least) / math.sqrt(facts.elapsed))
+    level = log_range - usual
+    baseline = level if before.baseline is None else before.baseline
+    excess = level - baseline
+    z, apart, warm = excess / before.scale, _apart(facts), before.taught >= detector.WARM_UP_BARS
+    burst = _burst(before.burst, z, warm=warm, begins=before.begins, apart=bool(apart))
     return Anatomy(
         facts=facts,
         final=final,
         complete=complete,
-        reference=reference,
-        begins=begins,
+        reference=before.reference,
+        begins=before.begins,
         apart=apart,
         span=span,
-        least=least,
+        least=before.least,
         log_range=log_range,
         usual=usual,
         level=level,
         baseline=baseline,
-        scale=scale,
-        taught=taught,
+        scale=before.scale,
+        taught=before.taught,
         z=z,
-        burst_before=burst_before,
+        burst_before=before.burst,
         burst=burst,
-        statistic=statistic if taught >= detector.WARM_UP_BARS else None,
-        excess=level - baseline,
-        excesses_before=excesses,
-        ratio=math.exp((level - baseline + sum(excesses)) / 3),
+        statistic=(z if apart else max(EWMA_UNIT * burst, z)) if warm else None,
+        excess=excess,
+        excesses_before=before.excesses,
+        ratio=math.exp((excess + sum(before.excesses)) / 3),
         move=_move(facts, complete=complete),
         local=math.exp(usual + baseline - LOG_RANGE_OF_VOLATILITY),
-        enter=config.enter,
-        bars_since_onset=int(known.since_onset[series]) + 1,
-        episode_since=int(known.onset[series]) if known.active[series] else None,
+        enter=enter,
+        bars_since_onset=before.bars_since_onset + 1,
+        episode_since=before.episode_since,
         opened=opened,
     )
 

@@ -121,7 +121,7 @@ class Demo:
         self.stack.start_airflow()
         self.stack.start_servers()
         self.services["consumer"] = self.stack.start_service("consumer", env={"VOLWATCH_CONSUMER_FLUSH_SECONDS": "3"})
-        self.services["detector"] = self.stack.start_service("detector")
+        self.services |= {stage: self.stack.start_service(stage) for stage in ("detector", "notifier")}
         if self.feeds.double_port is not None:
             options = _double_options(args, self.feeds.double_port)
             self.services["finnhub"] = self.stack.start_service("local", "finnhub", *options, name="finnhub")

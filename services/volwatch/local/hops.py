@@ -42,6 +42,7 @@ CARRIES = {
     "airflow": "market_pipeline (Airflow)",
     "producer": "producer",
     "detector": "detector",
+    "notifier": "notifier",
     "consumer": "consumer",
     "dashboard": "dashboard",
     "finnhub": "Finnhub's double",

@@ -11,7 +11,7 @@ from volwatch.local.interrupts import interruptible
 from volwatch.local.service import Service
 from volwatch.local.stack import Stack
 
-SERVICES = ("consumer", "detector", "producer", "dashboard")
+SERVICES = ("consumer", "detector", "notifier", "producer", "dashboard")
 _LOOK_SECONDS = 0.5
 
 

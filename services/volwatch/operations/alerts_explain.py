@@ -48,7 +48,7 @@ settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action's options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description = DESCRIPTION
+    parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.epilog = EPILOG + describe(RawzoneSettings, WarehouseSettings, PipelineSettings)
     parser.add_argument("alert", metavar="ALERT", help="id of the alert, or its beginning")
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of lines")

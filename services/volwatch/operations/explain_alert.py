@@ -17,7 +17,7 @@ from volwatch.analytics.engine import Engine
 from volwatch.analytics.state import VERSION, restore
 from volwatch.operations import explain_text, shown
 from volwatch.operations.explain_rerun import Onset, Seen, rerun
-from volwatch.operations.explain_tape import Objects, Tape
+from volwatch.operations.explain_tape import Objects, Prints, Tape
 from volwatch.operations.explain_verdict import Difference, differences
 from volwatch.warehouse import explained, writer
 from volwatch.warehouse.explained import StoredAlert
@@ -69,53 +69,75 @@ def explain(
     seen = rerun(engine, tape, Onset(series, onset_ms, (first, last), _ms(alert.detected_at)))
     position = writer.positions(cursor).get(partition)
     is_loaded = position is not None and position.next_offset > last
-    return _told(alert, config, tape, seen, state, _absence(alert, tape, seen, is_loaded=is_loaded))
+    made = _Rerun(alert, config, tape, seen, state, _absence(alert, tape, seen, is_loaded=is_loaded))
+    return Explained(_lines(made), _facts(made), is_equal=not made.absent and not made.differences)
 
 
-def _told(
-    alert: StoredAlert, config: EngineConfig, tape: Tape, seen: Seen, state: Snapshot | None, absent: str
-) -> Explained:
-    opening = seen.opening if not alert.confirmed else None
-    judged = seen.settled if alert.confirmed else seen.opening
-    found = [] if judged is None else differences(alert, judged, config.hash)
-    found += _of_state(alert, seen)
-    settings = [] if alert.config_hash == config.hash else [f"it was raised with other settings ({alert.config_hash})"]
-    began = "from the first trade there is" if state is None else f"from the state kept at {state.hour:%Y-%m-%d %H:%MZ}"
-    end = seen.end_offset
-    prints = [each for each in tape.prints if end is None or each.offset[0] < end]
-    shown_last = seen.settled if seen.is_final else None
-    lines = [
+@dataclass(frozen=True, slots=True)
+class _Rerun:
+    """What came of taking the engine to an alert; ``absent`` says why its row cannot be compared, if it cannot."""
+
+    alert: StoredAlert
+    config: EngineConfig
+    tape: Tape
+    seen: Seen
+    state: Snapshot | None
+    absent: str
+
+    @property
+    def opening(self) -> Anatomy | None:
+        """The bar as it was when the alert was opened, where its row is of that."""
+        return None if self.alert.confirmed else self.seen.opening
+
+    @property
+    def prints(self) -> list[Prints]:
+        """The records of the bar until it was final."""
+        end = self.seen.end_offset
+        return [each for each in self.tape.prints if end is None or each.offset[0] < end]
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Where the row does not say what was found."""
+        judged = self.seen.settled if self.alert.confirmed else self.seen.opening
+        if self.absent or judged is None:
+            return []
+        return [*differences(self.alert, judged, self.config.hash), *_of_state(self.alert, self.seen)]
+
+
+def _lines(made: _Rerun) -> list[str]:
+    alert, state, settled = made.alert, made.state, made.seen.settled
+    other = [] if alert.config_hash == made.config.hash else ["note: it was raised with other settings"]
+    return [
         *_head(alert),
-        *explain_text.reading(tape, began),
-        *explain_text.prints(prints),
-        *_chart(seen, shown_last or opening),
-        *_part("as it was when the alert was opened", opening),
-        *_part("as it is final", shown_last),
+        *explain_text.reading(made.tape, "the first trade there is" if state is None else f"the state of {state.hour}"),
+        *explain_text.prints(made.prints),
+        *_chart(made.seen, settled or made.opening),
+        *_part("as it was when the alert was opened", made.opening),
+        *_part("as it is final", settled),
         "",
-        *(f"note: {text}" for text in settings),
-        f"{alert.state.lower()} alert: {absent or explain_text.compared(found)}",
+        *other,
+        f"{alert.state.lower()} alert: {made.absent or explain_text.compared(made.differences)}",
     ]
-    facts: dict[str, object] = {
-        "alert": asdict(alert),
+
+
+def _facts(made: _Rerun) -> dict[str, object]:
+    state, tape = made.state, made.tape
+    return {
+        "alert": asdict(made.alert),
         "began": None if state is None else {"offset": state.next_offset, "hour": state.hour.isoformat()},
         "read": {"objects": tape.objects, "rows": tape.rows, "missing": tape.lacking},
         "objects": [
-            {
-                "object": each.object_key,
-                "offsets": [int(each.offset[0]), int(each.offset[-1])],
-                "rows": len(each.offset),
-            }
-            for each in prints
+            {"object": each.object_key, "first_offset": int(each.offset[0]), "last_offset": int(each.offset[-1])}
+            for each in made.prints
         ],
-        "opening": _as_facts(opening),
-        "final": _as_facts(shown_last),
-        "ranges": [asdict(each) for each in seen.before[-explain_text.CHART_BARS :]],
-        "config_hash": config.hash,
-        "absent": absent,
-        "differences": [asdict(each) for each in found],
-        "equal": not absent and not found,
+        "opening": _as_facts(made.opening),
+        "final": _as_facts(made.seen.settled),
+        "ranges": [asdict(each) for each in made.seen.before[-explain_text.CHART_BARS :]],
+        "config_hash": made.config.hash,
+        "absent": made.absent,
+        "differences": [asdict(each) for each in made.differences],
+        "equal": not made.absent and not made.differences,
     }
-    return Explained(lines, facts, is_equal=not absent and not found)
 
 
 def _absence(alert: StoredAlert, tape: Tape, seen: Seen, *, is_loaded: bool) -> str:
@@ -136,7 +158,8 @@ def _absence(alert: StoredAlert, tape: Tape, seen: Seen, *, is_loaded: bool) -> 
 
 def _of_state(alert: StoredAlert, seen: Seen) -> list[Difference]:
     """Return where the final bar does not bear out what became of the alert."""
-    if not seen.is_final:
+    waits = not alert.confirmed and alert.state in market_wide.OPEN_STATES
+    if not seen.is_final or waits:  # the minute path has not had its last word yet
         return []
     opens = seen.settled is not None and seen.settled.opened
     stands = alert.confirmed and alert.state != "RETRACTED"

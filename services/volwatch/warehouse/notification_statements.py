@@ -9,7 +9,9 @@ WITH taken AS (
 SELECT step.event_id, step.alert_id::text, step.event, coalesce(step.severity, alert.severity), step.happened_at,
     step.actor, step.detail, alert.source, alert.symbol, alert.kind, alert.detector, alert.onset_bar, alert.statistic,
     alert.threshold, alert.volatility, alert.expected_volatility, alert.ratio, alert.sentence,
-    alert.market_alert_id::text, taken.queued_at, may_tell(alert.alert_id)
+    alert.market_alert_id::text, taken.queued_at, may_tell(alert.alert_id),
+    (SELECT count(*) FROM alert_events AS ended WHERE ended.alert_id = step.alert_id
+         AND ended.event IN ('CLOSED', 'RETRACTED') AND ended.event_id < step.event_id)
 FROM taken JOIN alert_events AS step USING (event_id) JOIN stock_alerts AS alert ON alert.alert_id = step.alert_id
 ORDER BY step.event_id
 """
@@ -56,7 +58,8 @@ FIRING = """
 SELECT DISTINCT ON (alert_id) transition::text FROM notification_deliveries AS held
 WHERE channel = %(channel)s AND state = 'SENT' AND event IN ('OPEN', 'ESCALATED') AND NOT EXISTS (
     SELECT FROM notification_deliveries AS ended WHERE ended.channel = held.channel AND ended.alert_id = held.alert_id
-      AND ended.event IN ('CLOSED', 'RETRACTED', 'SUPPRESSED') AND ended.state <> 'SUPPRESSED')
+      AND ended.event IN ('CLOSED', 'RETRACTED', 'SUPPRESSED') AND ended.state <> 'SUPPRESSED'
+      AND ended.event_id > held.event_id)
 ORDER BY alert_id, event_id DESC
 """
 

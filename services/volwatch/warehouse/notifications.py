@@ -185,11 +185,11 @@ def _rows(connection: Connection, statement: str, parameters: dict[str, Any]) ->
 
 
 def _taken(row: tuple[Any, ...]) -> Taken:
-    event_id, alert_id, event, severity, happened_at, actor, detail, *about, queued_at, told = row
+    event_id, alert_id, event, severity, happened_at, actor, detail, *about, queued_at, told, turn = row
     source, symbol, kind, detector, onset_bar, *numbers, sentence, market_alert_id = about
     statistic, threshold, volatility, expected_volatility, ratio = numbers
     transition = AlertTransition(
-        key=idempotency_key(alert_id, event, severity, event_id),
+        key=idempotency_key(alert_id, event, severity, event_id, turn),
         event_id=event_id,
         alert_id=alert_id,
         event=event,

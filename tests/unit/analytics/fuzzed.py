@@ -10,6 +10,7 @@ import numpy as np
 from volwatch.analytics.bars import MAX_PRICE, MAX_SIZE, MIN_PRICE
 from volwatch.analytics.calendars import DAY_MS, MINUTE_MS
 from volwatch.analytics.config import EngineConfig
+from volwatch.analytics.rules.rule import Move, VolatilityAbove
 from volwatch.analytics.trades import Float64, Int64, Trades
 
 DAY = 1_440  # minutes
@@ -34,6 +35,7 @@ BAD_PRICES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 5e-324, 1e308, 
 BAD_PRICES = np.append(BAD_PRICES, np.nextafter([MIN_PRICE, MAX_PRICE], 0))
 BAD_SIZES = np.array([0.0, -0.0, -1.0, np.nan, np.inf, 5e-324, 1e308, MAX_SIZE, np.nextafter(MAX_SIZE, 0)])
 CALM, JUMPING = 0, 6
+RULES = (Move("near", percent=0.5, minutes=1), Move("far", percent=3.0, minutes=45), VolatilityAbove("wild"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def world(seed: int, crowd: int, steady: int, plan: tuple[tuple[float, float], .
         risk_free_rate=0.02,
         outlier_filter=bool(seed % 3),
         condition_tables=TABLES if seed % 2 else {},
+        rules=RULES if seed % 2 else (),
         calendar_names={FORMS[3].format(number): "XTKS" for number in range(3, crowd + steady, 4)},
     )
     return World(seed, crowd, steady, plan, config)

@@ -4,6 +4,8 @@ import pytest
 
 from volwatch.analytics.calendars import calendar_named
 from volwatch.analytics.config import EngineConfig, min_obs
+from volwatch.analytics.rules.override import Override
+from volwatch.analytics.rules.rule import Move
 
 CONFIG = EngineConfig()
 OTHER = {
@@ -19,6 +21,8 @@ OTHER = {
     "condition_tables": {"feed": "sip"},
     "calendar_names": {"BTC": "24/7"},
     "calendars": {"mine": calendar_named("24/7")},
+    "rules": (Move("big-move", percent=2.0),),
+    "overrides": (Override("TSLA", enter=5.0),),
 }
 
 

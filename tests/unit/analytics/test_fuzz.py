@@ -22,6 +22,7 @@ from volwatch.analytics.config import EngineConfig, min_obs
 from volwatch.analytics.detector import KINDS, SEVERITIES, WARM_UP_BARS, DetectorState
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import FLAG_CORPORATE_ACTION, FLAG_NAMES, Bars, Result, Signals, Transition, Volatility
+from volwatch.analytics.rules.rule import KIND as RULE
 from volwatch.analytics.state import restore, save
 from volwatch.analytics.trades import Bool, Int64, Trades, concatenate
 from volwatch.analytics.volatility import INSUFFICIENT_DATA, NULL_REASONS, log_ratio
@@ -144,7 +145,7 @@ def check_transitions(steps: tuple[Transition, ...], result: Result, bars: Int64
         assert np.isin(bar_key(series, np.array([getattr(step, when) for step in steps], np.int64)), bars).all()
     for step in steps:
         assert step.state in ("OPEN", "ESCALATED", "CLOSED", "RETRACTED")
-        assert (step.kind in KINDS, step.severity in SEVERITIES[1:]) == (True, True)
+        assert (step.kind in (*KINDS, RULE), step.severity in SEVERITIES[1:]) == (True, True)
         assert np.isfinite(step.peak)
         assert (step.facts is None) == (step.state == "RETRACTED")
         if step.facts is not None:
