@@ -6,6 +6,9 @@ ALTER TABLE stock_alerts ADD COLUMN reached bigint NOT NULL DEFAULT 0;       -- 
 ALTER TABLE stock_alerts DROP CONSTRAINT stock_alerts_kind_check;
 ALTER TABLE stock_alerts ADD CONSTRAINT stock_alerts_kind_check CHECK (kind IN ('VOLATILITY', 'REOPEN', 'MARKET', 'BLIND'));
 
+-- What one of them opened and the record has not confirmed yet.
+CREATE INDEX stock_alerts_unconfirmed ON stock_alerts (source, onset_bar) WHERE NOT confirmed AND state <> 'RETRACTED';
+
 -- A rebuild changes what the running state follows from: the detector then starts from it again.
 ALTER TABLE engine_state ADD COLUMN revision integer NOT NULL DEFAULT 0;
 

@@ -1,5 +1,6 @@
 """The topics: made once by whoever provisions Kafka, looked for by whoever waits for it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -17,6 +18,7 @@ LOG_APPEND_TIME = "LogAppendTime"
 
 _TIMEOUT_SECONDS = 30.0
 _LOOK_SECONDS = 5.0
+_LOOKS, _PAUSE_SECONDS = 5, 0.2
 _FORBIDDEN = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -133,6 +135,18 @@ def _let_broker_date(admin: AdminClient, name: str) -> bool:
 
 
 def _told_by(admin: AdminClient, name: str) -> str | None:
+    for looks_left in reversed(range(_LOOKS)):
+        try:
+            return _asked(admin, name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or not looks_left:
+                raise
+        # A topic that was made just now is listed before its settings can be asked for.
+        time.sleep(_PAUSE_SECONDS)
+    return None
+
+
+def _asked(admin: AdminClient, name: str) -> str | None:
     resource = ConfigResource(ResourceType.TOPIC, name)
     described = admin.describe_configs([resource], request_timeout=_TIMEOUT_SECONDS)
     entry: ConfigEntry = described[resource].result(_TIMEOUT_SECONDS)[TIMESTAMP_TYPE]

@@ -91,7 +91,11 @@ def airflow_stack(stack: Stack, airflow: Airflow) -> Stack:
 def platform_as(stack: Stack) -> Iterator[Callable[[str], dict[str, str]]]:
     """The environment by role (a key of ``ROLES``) of a platform of the test's own: empty topics, bucket and schema."""
     name = uuid.uuid4().hex[:8]
-    topics = {"topic": f"trades-{name}", "quarantine_topic": f"trades-{name}.quarantine"}
+    topics = {
+        "topic": f"trades-{name}",
+        "quarantine_topic": f"trades-{name}.quarantine",
+        "alerts_topic": f"alerts-{name}",
+    }
     kafka = stack.kafka_settings.model_copy(update=topics)
     rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{name}"})
     database = f"volwatch_{name}"

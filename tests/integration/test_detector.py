@@ -82,9 +82,8 @@ def test_an_alert_is_opened_before_the_minute_path_runs_and_confirmed_by_it_unde
         warehouse.put(0, 0, during)
         warehouse.run()
         send(platform, trades[len(during) :])
-        wait_for(
-            lambda: warehouse.select("SELECT confirmed FROM stock_alerts WHERE alert_id = %s", first[0]), [(True,)]
-        )
+        ended = "SELECT state, confirmed FROM stock_alerts WHERE alert_id = %s"
+        wait_for(lambda: warehouse.select(ended, first[0]), [("CLOSED", False)])
         warehouse.put(0, len(during), trades[len(during) :])
         warehouse.run()
         wait_for(
@@ -93,13 +92,14 @@ def test_an_alert_is_opened_before_the_minute_path_runs_and_confirmed_by_it_unde
         )
         process.terminate()
         assert process.wait(timeout=30) == 0
-    assert warehouse.select("SELECT why -> 'raw_objects' <> '[]' FROM stock_alerts WHERE confirmed") != []
+    assert warehouse.select(ended, first[0]) == [("CLOSED", True)]
     assert {row for (row,) in warehouse.select("SELECT why -> 'raw_objects' <> '[]' FROM stock_alerts")} == {True}
     assert warehouse.select("SELECT count(*)::int FROM alert_differences") == [(0,)]
     assert warehouse.select("SELECT count(DISTINCT path)::int, count(*)::int > 1 FROM alert_steps") == [(2, True)]
     events = warehouse.select("SELECT event, actor FROM alert_events WHERE alert_id = %s ORDER BY event_id", first[0])
     assert events[0] == ("OPEN", "detector")
     assert [event for event, _ in events].count("OPEN") == 1
+    assert ("CONFIRMED", "pipeline") in events
 
 
 def test_one_that_was_away_goes_on_from_the_state_of_the_minute_path(

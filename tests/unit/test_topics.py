@@ -34,6 +34,7 @@ class Cluster:
         self.topics: dict[str, dict[str, Any]] = {}
         self.hidden: set[str] = set()
         self.refuses: int | None = None
+        self.unknown = 0
         self.away = False
         self._tell: Callable[[KafkaError], None]
 
@@ -66,6 +67,9 @@ class Cluster:
 
     def describe_configs(self, resources: list[ConfigResource], request_timeout: float) -> dict[Any, Future[Any]]:
         [resource] = resources
+        if self.unknown:
+            self.unknown -= 1
+            return {resource: answer(unknown)}
         value = self.topics[resource.name][TIMESTAMP_TYPE]
         return {resource: answer(lambda: {TIMESTAMP_TYPE: SimpleNamespace(value=value)})}
 
@@ -82,9 +86,14 @@ class Cluster:
         return {resource: answer(alter)}
 
 
+def unknown() -> None:
+    raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+
+
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
+    monkeypatch.setattr(topics, "_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(topics, "AdminClient", made.client)
     return made
 
@@ -102,6 +111,15 @@ def test_a_topic_that_exists_keeps_its_partitions_and_is_dated_by_the_broker_fro
     cluster.topics["trades"] = {"partitions": 1, TIMESTAMP_TYPE: "CreateTime"}
     assert create_topics(SETTINGS) == []
     assert cluster.topics["trades"] == {"partitions": 1, TIMESTAMP_TYPE: "LogAppendTime"}
+
+
+def test_a_topic_whose_settings_cannot_be_asked_for_yet_is_asked_about_again_but_not_for_ever(cluster: Cluster) -> None:
+    cluster.topics["trades"] = {"partitions": 1, TIMESTAMP_TYPE: "CreateTime"}
+    cluster.unknown = 4
+    assert create_topics(SETTINGS) == []
+    cluster.unknown = 5
+    with pytest.raises(Transient):
+        create_topics(SETTINGS)
 
 
 def test_a_topic_that_another_one_made_just_now_is_taken_as_it_is(cluster: Cluster) -> None:

@@ -143,6 +143,7 @@ class _Writer:
     def _open(self, step: Transition, facts: Facts, row: dict[str, object]) -> int:
         objects = objects_with(self._cursor, self._told.partition, facts.first_offset, facts.last_offset)
         row |= _opening(step, facts, self._threshold, self._config_hash)
+        row["confirmed"] = step.final and row["is_record"]
         row["why"] = Json({**_dict(row["why"]), "partition": self._told.partition, "raw_objects": objects})
         self._give_way(row)
         self._cursor.execute(statements.OPEN, row)
@@ -150,7 +151,8 @@ class _Writer:
         fresh = applied == (True,)
         if fresh:
             self._audit(row, "OPEN")
-        if step.final and (applied is not None or row["is_record"]):
+        if step.final and row["is_record"]:
+            self._cursor.execute(statements.CONFIRM, row)
             self._audit(row, "CONFIRMED")
         if objects and row["is_record"]:
             self._cursor.execute(statements.OBJECTS, row | {"raw_objects": Json(objects)})
@@ -188,7 +190,6 @@ def _opening(step: Transition, facts: Facts, threshold: float, config_hash: str)
         "detector_version": step.detector_version,
         "onset_bar": _time(step.onset),
         "state": step.state,
-        "confirmed": step.final,
         "threshold": threshold if step.threshold is None else step.threshold,
         "volatility": told.volatility,
         "expected_volatility": told.expected_volatility,

@@ -25,19 +25,21 @@ WHERE NOT EXISTS (
         AND other.detector = %(detector)s AND other.state IN ('OPEN', 'ESCALATED') AND other.alert_id <> %(alert_id)s)
 ON CONFLICT (alert_id) DO UPDATE SET
     -- Bars that may still change only raise an alert: what they had raised it to is settled by final ones.
-    state = CASE WHEN excluded.confirmed OR stock_alerts.state <> 'ESCALATED' THEN excluded.state
+    state = CASE WHEN %(final)s OR stock_alerts.state <> 'ESCALATED' THEN excluded.state
         ELSE stock_alerts.state END,
-    severity = CASE WHEN excluded.confirmed OR stock_alerts.state NOT IN ('OPEN', 'ESCALATED')
+    severity = CASE WHEN %(final)s OR stock_alerts.state NOT IN ('OPEN', 'ESCALATED')
             OR {_RANK.format("excluded.severity")} > {_RANK.format("stock_alerts.severity")}
         THEN excluded.severity ELSE stock_alerts.severity END,
     confirmed = stock_alerts.confirmed OR excluded.confirmed, statistic = excluded.statistic,
     volatility = excluded.volatility, expected_volatility = excluded.expected_volatility, ratio = excluded.ratio,
     sentence = excluded.sentence, why = excluded.why, closed_at = NULL,
     reached = greatest(stock_alerts.reached, excluded.reached)
-WHERE {_KNOWS_MORE} OR (%(is_record)s AND excluded.confirmed
-    AND (NOT stock_alerts.confirmed OR stock_alerts.state = 'RETRACTED'))
+WHERE {_KNOWS_MORE} OR (%(is_record)s AND %(final)s AND stock_alerts.state = 'RETRACTED')
 RETURNING xmax = 0
 """  # noqa: S608 - a constant
+
+# The record's word, however far the other path has come since.
+CONFIRM = "UPDATE stock_alerts SET confirmed = true WHERE alert_id = %(alert_id)s AND NOT confirmed"
 
 ESCALATE = f"""
 UPDATE stock_alerts SET state = 'ESCALATED', severity = %(severity)s, statistic = greatest(statistic, %(statistic)s),
@@ -68,11 +70,11 @@ WHERE source = %(source)s AND symbol = %(symbol)s AND kind = %(kind)s AND detect
 RETURNING alert_id::text, state, severity
 """  # noqa: S608 - a constant
 
-# What the fast path opened on a bar that is final by now, and that the record did not confirm.
+# What the fast path opened on a bar that is final by now, and that the record did not confirm; it may have ended.
 UNBORNE = f"""
-UPDATE stock_alerts SET state = 'RETRACTED', closed_at = now(), market_alert_id = NULL,
+UPDATE stock_alerts SET state = 'RETRACTED', closed_at = coalesce(closed_at, now()), market_alert_id = NULL,
     reached = greatest(reached, %(reached)s)
-WHERE state IN ('OPEN', 'ESCALATED') AND NOT confirmed AND kind = ANY(%(kinds)s) AND source = %(source)s
+WHERE state <> 'RETRACTED' AND NOT confirmed AND kind = ANY(%(kinds)s) AND source = %(source)s
     AND (why ->> 'partition')::integer = %(partition)s AND onset_bar < %(final_before)s AND {_KNOWS_MORE}
 RETURNING alert_id::text, severity, onset_bar
 """  # noqa: S608 - a constant
