@@ -122,17 +122,20 @@ def test_a_replay_gives_the_alerts_under_a_name_of_its_own(
     assert [row[:-1] for row in found] == [row[:-1] for row in alerts(at_once)]
 
 
-def test_a_backtest_of_the_raw_zone_gives_the_onsets_and_their_sentences(at_once: World, tmp_path: Path) -> None:
+def test_a_backtest_of_the_raw_zone_gives_the_alerts_of_symbols(at_once: World, tmp_path: Path) -> None:
     found = tmp_path / "alerts.csv"
     range_of = f"{iso(START_MS)}..{iso(START_MS + (MINUTES + 1) * MINUTE_MS)}"
     volwatch(at_once.environment, "backtest", "--raw", range_of, "-o", str(found))
     frame = pd.read_csv(found)
-    onsets = pd.to_datetime(frame["ts_utc"]).dt.to_pydatetime()
-    stored = at_once.select(
-        """SELECT onset_bar, symbol, sentence FROM stock_alerts
-           WHERE state <> 'RETRACTED' AND kind <> 'MARKET' ORDER BY onset_bar, symbol"""
+    onsets, ends = (pd.to_datetime(frame[name]).dt.to_pydatetime() for name in ("ts_utc", "closed_utc"))
+    told = zip(frame["symbol"], frame["kind"], onsets, ends, frame["highest_severity"], strict=True)
+    expected = [row for row in alerts(at_once) if row.kind != "MARKET"]
+    assert [Row(*each, "CLOSED", True, "") for each in told] == [row._replace(alert_id="") for row in expected]
+    assert [row.alert_id for row in expected] == [id_of(SOURCE, row) for row in expected]
+    sentences = (
+        "SELECT sentence FROM stock_alerts WHERE state <> 'RETRACTED' AND kind <> 'MARKET' ORDER BY onset_bar, symbol"
     )
-    assert list(zip(onsets, frame["symbol"], frame["why"], strict=True)) == stored
+    assert [*frame["why"]] == [sentence for (sentence,) in at_once.select(sentences)]
 
 
 @pytest.mark.parametrize("kills", [0, 10])

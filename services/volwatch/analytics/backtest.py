@@ -61,7 +61,12 @@ def bar_table(
 
 
 def onsets(table: BarTable, symbols: Sequence[str], calendar: Calendar, config: EngineConfig) -> list[Transition]:
-    """Return the openings of alerts on final bars, in order of (bar, symbol), from an empty state on.
+    """Return the openings among the ``steps``."""
+    return [step for step in steps(table, symbols, calendar, config) if step.state == "OPEN"]
+
+
+def steps(table: BarTable, symbols: Sequence[str], calendar: Calendar, config: EngineConfig) -> list[Transition]:
+    """Return the steps of alerts on final bars, in order of (bar, symbol), from an empty state on.
 
     Parameters
     ----------
@@ -73,8 +78,7 @@ def onsets(table: BarTable, symbols: Sequence[str], calendar: Calendar, config: 
     engine = Engine(replace(config, calendars={calendar.name: calendar}))
     add_series(engine.state, [(SOURCE, symbol) for symbol in symbols], [calendar.name] * len(symbols))
     made = advance(engine.state, table, engine.config, np.ones(len(table), np.bool_), final=True)
-    steps = final_transitions(engine.state, made, config.lateness_seconds * 1000)
-    return [step for step in steps if step.state == "OPEN"]
+    return final_transitions(engine.state, made, config.lateness_seconds * 1000)
 
 
 def in_session(calendar: Calendar, start_ms: Int64) -> Bool:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -107,35 +108,43 @@ class _Commands:
     """The commands under way, each with the processes it started in a session of its own."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._running: list[subprocess.Popen[str]] = []
         self._ended = False
 
     def run(self, command: list[str], environment: dict[str, str] | None, folder: Path) -> tuple[int, str]:
         """Return the exit code and the output of a command."""
-        if self._ended:
-            raise Transient("fetching was ended")
-        with subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            self._running.append(process)
+        with self._start(command, environment, folder) as process:
             output, _ = process.communicate()
-            self._running.remove(process)
+            with self._lock:
+                self._running.remove(process)
         return process.returncode, output
+
+    def _start(self, command: list[str], environment: dict[str, str] | None, folder: Path) -> "subprocess.Popen[str]":
+        with self._lock:  # what is started as all is ended would never be
+            if self._ended:
+                raise Transient("fetching was ended")
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.append(process)
+        return process
 
     def end(self) -> None:
         """Kill what is under way; nothing more is started."""
-        self._ended = True
-        for process in self._running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _fill(cache: Path, artefact: Artefact, commands: _Commands, report: Report) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from volwatch.alerts import explain
-from volwatch.analytics.backtest import CONTINUOUS_HOURS, SESSION_GAP_HOURS, calendar_of, in_session, onsets
+from volwatch.analytics.backtest import CONTINUOUS_HOURS, SESSION_GAP_HOURS, calendar_of, in_session, steps
 from volwatch.analytics.bars import BarTable
-from volwatch.analytics.calendars import Calendar, calendar_named
+from volwatch.analytics.calendars import MINUTE_MS, Calendar, calendar_named
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.results import Transition
 from volwatch.analytics.trades import Int64
@@ -23,12 +23,12 @@ from volwatch.research.labels import Labels, read_labels
 from volwatch.research.minute_bars import PRINTS_OF_A_BAR, MinuteBars, iso_of, read_minute_bars
 from volwatch.research.options import Faults
 from volwatch.research.progress import progress
-from volwatch.research.raw import Found, raw_onsets, read_range
+from volwatch.research.raw import Found, raw_steps, read_range
 from volwatch.research.sweep import LEVELS, Point, curve_faults, point, table_of, write_curve
 from volwatch.research.tables import output_faults, write_table
 from volwatch.settings import RawzoneSettings, describe, load_one
 
-COLUMNS = ("symbol", "ts_utc", "severity", "statistic", "why")
+COLUMNS = ("symbol", "ts_utc", "severity", "statistic", "why", "kind", "closed_utc", "highest_severity")
 AUTO = "auto"
 _USUAL_CALENDAR = "XNYS"
 _SYMBOLS_AT_ONCE = 50  # bounds the memory, and is what the progress bar counts
@@ -53,7 +53,9 @@ _EPILOG = f"""\
 in: symbol, ts_utc (start of the bar, ISO, on a full minute), open, high, low, close; volume, trades. A minute without a
   trade has no row. Without a column trades a bar counts as {PRINTS_OF_A_BAR} prints.
 out: {", ".join(COLUMNS)}; a row per onset, in order of time: ts_utc is the start
-  of the bar that raised it, why the sentence that the platform's alert has. With several levels also a column enter.
+  of the bar that raised it, severity that of then, why the sentence that the platform's alert has; closed_utc is the
+  end of the bar that closed it, if any did, highest_severity the one it had risen to. With several levels also a column
+  enter.
 
 --calendar NAME: XNYS, 24/7, 24/5 or any of exchange-calendars; bars outside its regular hours are not judged. Without
 it ({AUTO}), {_USUAL_CALENDAR} if every bar lies in its regular hours. Else the bars tell: {SESSION_GAP_HOURS} hours
@@ -116,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     calendar = asked.calendar or calendar_of_all(asked.bars.table.start)
     found: dict[float, list[Transition]] = {level: [] for level in asked.levels}
     for level, part in progress(list(_parts(asked.levels, asked.bars.table)), "back-testing"):
-        found[level] += onsets(part, asked.bars.symbols, calendar, EngineConfig(enter=level))
-    _tell(asked.bars, calendar, found[asked.levels[0]], asked.levels[0])
+        found[level] += steps(part, asked.bars.symbols, calendar, EngineConfig(enter=level))
+    _tell(asked.bars, calendar, _openings(found[asked.levels[0]]), asked.levels[0])
     if args.sweep:
         points = _points(asked, calendar, found)
         sys.stdout.write(table_of(points, labelled=asked.labels is not None) + "\n")
@@ -196,14 +198,18 @@ def _points(asked: Asked, calendar: Calendar, found: dict[float, list[Transition
     sessions = np.unique(calendar.place(asked.bars.table.start).session)
     symbol_days = len(asked.bars.symbols) * int((sessions >= 0).sum())
     return [
-        point(level, _by_symbol(steps), symbol_days, calendar.session_minutes, asked.labels)
-        for level, steps in found.items()
+        point(level, _by_symbol(_openings(told)), symbol_days, calendar.session_minutes, asked.labels)
+        for level, told in found.items()
     ]
 
 
-def _by_symbol(steps: Sequence[Transition]) -> dict[str, Int64]:
+def _openings(told: Sequence[Transition]) -> list[Transition]:
+    return [step for step in told if step.state == "OPEN"]
+
+
+def _by_symbol(openings: Sequence[Transition]) -> dict[str, Int64]:
     starts: dict[str, list[int]] = {}
-    for step in steps:
+    for step in openings:
         starts.setdefault(step.symbol, []).append(step.onset)
     return {symbol: np.array(held, np.int64) for symbol, held in starts.items()}
 
@@ -212,43 +218,39 @@ def _run_raw(args: argparse.Namespace, asked: Asked) -> int:
     assert asked.raw is not None  # noqa: S101 - of bars and raw exactly one is given
     config = EngineConfig(enter=asked.levels[0])
     try:
-        found = raw_onsets(Rawzone.connect(load_one(RawzoneSettings)), *asked.raw, config)
+        found = raw_steps(Rawzone.connect(load_one(RawzoneSettings)), *asked.raw, config)
     except Transient as error:
         sys.stderr.write(f"volwatch backtest: the raw zone does not answer: {error}\n")
         return 1
-    _write_alerts({config.enter: found.onsets}, args.output)
+    _write_alerts({config.enter: found.steps}, args.output)
     _tell_raw(found)
     return 0
 
 
 def _write_alerts(found: dict[float, list[Transition]], path: Path) -> None:
-    frames = [_alerts_frame(steps, level) for level, steps in found.items()]
+    frames = [_alerts_frame(told, level) for level, told in found.items()]
     if len(frames) == 1:
         frames = [frames[0].drop(columns="enter")]
     write_table(pd.concat(frames), path)
 
 
-def _alerts_frame(steps: list[Transition], level: float) -> pd.DataFrame:
+def _alerts_frame(told: list[Transition], level: float) -> pd.DataFrame:
     """Return a row per onset, in order of (bar, symbol)."""
     config_hash = EngineConfig(enter=level).hash
-    rows = [
-        (
-            level,
-            step.symbol,
-            step.severity,
-            step.facts.statistic,
-            explain(step, step.facts, level, config_hash).sentence,
-        )
-        for step in sorted(steps, key=lambda step: (step.onset, step.symbol))
-        if step.facts is not None
-    ]
-    frame = pd.DataFrame(rows, columns=["enter", "symbol", "severity", "statistic", "why"])
-    onset = np.sort(np.array([step.onset for step in steps], np.int64))
-    frame.insert(2, "ts_utc", iso_of(onset))
-    return frame
+    last = {(step.source, step.symbol, step.onset): step for step in told}
+    rows = []
+    for step in sorted(_openings(told), key=lambda step: (step.onset, step.symbol)):
+        assert step.facts is not None  # noqa: S101 - an opening has the bar that caused it
+        why = explain(step, step.facts, level, config_hash).sentence
+        end = last[step.source, step.symbol, step.onset]
+        closed = iso_of(np.array([end.bar + MINUTE_MS]))[0] if end.state == "CLOSED" else None
+        onset = iso_of(np.array([step.onset]))[0]
+        of_onset = (step.symbol, onset, step.severity, step.facts.statistic, why, step.kind)
+        rows.append((level, *of_onset, closed, end.severity))
+    return pd.DataFrame(rows, columns=["enter", *COLUMNS])
 
 
-def _tell(bars: MinuteBars, calendar: Calendar, steps: list[Transition], level: float) -> None:
+def _tell(bars: MinuteBars, calendar: Calendar, openings: list[Transition], level: float) -> None:
     start = bars.table.start
     session = calendar.place(start).session
     outside = int((session < 0).sum())
@@ -256,7 +258,7 @@ def _tell(bars: MinuteBars, calendar: Calendar, steps: list[Transition], level: 
     apart = f", {outside:,} bars outside of them not judged" if outside else ""
     sys.stderr.write(
         f"volwatch backtest: {len(start):,} bars of {len(bars.symbols):,} symbols in "
-        f"{len(np.unique(session[session >= 0])):,} sessions {found}{apart}; {len(steps):,} onsets at {level:g}\n"
+        f"{len(np.unique(session[session >= 0])):,} sessions {found}{apart}; {len(openings):,} onsets at {level:g}\n"
     )
 
 

@@ -38,10 +38,15 @@ class Objects(Protocol):
 class Found:
     """What a back-test found; ``faults`` are of objects that could not be read, which are left out."""
 
-    onsets: list[Transition] = field(default_factory=list)
+    steps: list[Transition] = field(default_factory=list)
     objects: int = 0
     trades: int = 0
     faults: list[str] = field(default_factory=list)
+
+    @property
+    def onsets(self) -> list[Transition]:
+        """The openings among the steps."""
+        return [step for step in self.steps if step.state == "OPEN"]
 
 
 def read_range(text: str) -> tuple[int, int]:
@@ -67,8 +72,8 @@ def _utc_ms(time: datetime) -> int:
     return round(aware.timestamp() * 1_000)
 
 
-def raw_onsets(rawzone: Objects, start_ms: int, end_ms: int, config: EngineConfig) -> Found:
-    """Return the openings of alerts on the trades whose time lies in [start, end), in order of (bar, symbol).
+def raw_steps(rawzone: Objects, start_ms: int, end_ms: int, config: EngineConfig) -> Found:
+    """Return the steps of alerts by final bars on the trades of [start, end), in order of (bar, symbol).
 
     Raises
     ------
@@ -81,10 +86,10 @@ def raw_onsets(rawzone: Objects, start_ms: int, end_ms: int, config: EngineConfi
     for _, of_partition in groupby(reading, key=lambda key: key.partition):
         engine = Engine(config)
         for trades in _batches(_trades(rawzone, of_partition, start_ms, end_ms, found)):
-            found.onsets += _openings(engine.process(trades))
+            found.steps += _final(engine.process(trades))
         if engine.state.series:
-            found.onsets += _openings(engine.process(_marks(engine)))
-    found.onsets.sort(key=lambda step: (step.onset, step.symbol))
+            found.steps += _final(engine.process(_marks(engine)))
+    found.steps.sort(key=lambda step: (step.bar, step.symbol))
     return found
 
 
@@ -124,8 +129,8 @@ def _batches(parts: Iterable[Trades]) -> Iterator[Trades]:
     yield concatenate(held)
 
 
-def _openings(result: Result) -> list[Transition]:
-    return [step for step in result.transitions if step.state == "OPEN" and step.final]
+def _final(result: Result) -> list[Transition]:
+    return [step for step in result.transitions if step.final and step.state != "RETRACTED"]
 
 
 def _marks(engine: Engine) -> Trades:

@@ -62,3 +62,11 @@ def test_two_at_once_make_one_folder(tmp_path: Path) -> None:
 def test_the_version_of_kafka_is_the_one_that_maven_is_told() -> None:
     assert fetch.kafka().name == "kafka-4.3.1"
     assert fetch.POM.read_text().count("4.3.1") == 1
+
+
+def test_nothing_is_started_once_all_was_ended(tmp_path: Path) -> None:
+    commands = fetch._Commands()
+    commands.end()
+    with pytest.raises(Transient, match="ended"):
+        commands.run([sys.executable, "-c", FILL], None, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from volwatch.analytics.calendars import DAY_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.errors import Transient
 from volwatch.research import backtest
+from volwatch.research.backtest import COLUMNS
 from volwatch.research.minute_bars import iso_of
 from volwatch.research.raw import Found
 
@@ -47,13 +48,15 @@ def alerts(*words: Any, output: Path) -> pd.DataFrame:
 
 def test_each_onset_is_a_row_with_its_sentence(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = alerts(bars, output=tmp_path / "alerts.csv")
-    assert found.columns.tolist() == ["symbol", "ts_utc", "severity", "statistic", "why"]
+    assert found.columns.tolist() == [*COLUMNS]
     expected = iso_of(START_MS + np.array([200, 300]) * MINUTE_MS)
     assert found[["symbol", "ts_utc"]].to_numpy().tolist() == [["WILD", time] for time in expected]
     for time, statistic, why in found[["ts_utc", "statistic", "why"]].to_numpy().tolist():
         assert statistic >= ENTER
         assert why.startswith(f"WILD {time[11:16]}Z: 1-min range")
         assert f"(S={statistic:.1f}, enters at {ENTER:g}; 30 trades; price 100 → 100)" in why
+    assert found["kind"].tolist() == ["VOLATILITY"] * 2
+    assert (found["closed_utc"] > found["ts_utc"]).all()
     said = f"volwatch backtest: 780 bars of 2 symbols in 1 sessions of XNYS; 2 onsets at {ENTER:g}\n"
     assert capsys.readouterr().err == said
 
@@ -191,10 +194,10 @@ def test_the_raw_zone_gives_the_same_file(
         asked.extend(rest[:2])
         return Found(objects=3, trades=1_200, faults=["trades/x: BAD_GZIP: no gzip"])
 
-    monkeypatch.setattr(backtest, "raw_onsets", found)
+    monkeypatch.setattr(backtest, "raw_steps", found)
     assert cli.main([*RAW, str(tmp_path / "alerts.csv")]) == 0
     assert asked == [START_MS, START_MS + 390 * MINUTE_MS]
-    assert (tmp_path / "alerts.csv").read_text() == "symbol,ts_utc,severity,statistic,why\n"
+    assert (tmp_path / "alerts.csv").read_text() == ",".join(COLUMNS) + "\n"
     assert capsys.readouterr().err.splitlines() == [
         "volwatch backtest: 1,200 trades in 3 objects; 0 onsets",
         "  left out: trades/x: BAD_GZIP: no gzip",
@@ -209,7 +212,7 @@ def test_a_store_that_does_not_answer_is_told_in_a_line(
     def away(*_: object) -> Found:
         raise Transient("no route")
 
-    monkeypatch.setattr(backtest, "raw_onsets", away)
+    monkeypatch.setattr(backtest, "raw_steps", away)
     assert cli.main([*RAW, str(tmp_path / "alerts.csv")]) == 1
     assert capsys.readouterr().err == "volwatch backtest: the raw zone does not answer: no route\n"
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from volwatch.errors import BadInput
 from volwatch.rawzone.encode import encode_object
 from volwatch.rawzone.keys import ObjectKey, hour_of
 from volwatch.rawzone.store import ObjectInfo
-from volwatch.research.raw import Found, raw_onsets, read_range
+from volwatch.research.raw import Found, raw_steps, read_range
 from volwatch.trade import Trade
 
 START_MS = 1_767_623_400_000  # 2026-01-05T14:30:00Z
@@ -92,7 +92,7 @@ EVERYTHING = START_MS, START_MS + MINUTES * MINUTE_MS
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, MINUTES * 12 - 1), max_size=4, unique=True))
 def test_the_alerts_are_the_engines_however_the_objects_are_cut(cuts: list[int]) -> None:
-    found = raw_onsets(stored({0: cuts, 3: cuts[:1]}), *EVERYTHING, CONFIG)
+    found = raw_steps(stored({0: cuts, 3: cuts[:1]}), *EVERYTHING, CONFIG)
     assert {symbol for symbol, _, _ in EXPECTED} == {"S0", "S3"}
     assert told(found) == EXPECTED
     assert [step.onset for step in found.onsets] == sorted(step.onset for step in found.onsets)
@@ -102,13 +102,13 @@ def test_the_alerts_are_the_engines_however_the_objects_are_cut(cuts: list[int])
 def test_records_that_two_objects_hold_count_once() -> None:
     rawzone = stored({0: [600]})
     rawzone.store(0, list(enumerate(FEEDS[0]))[500:900])
-    found = raw_onsets(rawzone, *EVERYTHING, CONFIG)
+    found = raw_steps(rawzone, *EVERYTHING, CONFIG)
     assert (told(found), found.trades) == (EXPECTED, sum(map(len, FEEDS.values())))
 
 
 def test_only_trades_of_the_range_are_taken() -> None:
     start, end = START_MS + 30 * MINUTE_MS, START_MS + 110 * MINUTE_MS
-    found = raw_onsets(stored({0: [100, 700]}), start, end, CONFIG)
+    found = raw_steps(stored({0: [100, 700]}), start, end, CONFIG)
     inside = [[trade for trade in feed if start <= trade.event_time < end] for feed in FEEDS.values()]
     assert found.trades == sum(map(len, inside)) == 2 * 80 * 12
     assert told(found) == by_engine(inside) == {step for step in EXPECTED if step[0] == "S3"}
@@ -118,7 +118,7 @@ def test_an_object_that_cannot_be_read_is_left_out_and_named() -> None:
     rawzone = stored({})
     key = ObjectKey(hour_of(START_MS), 5, 0, 9)
     rawzone.objects[key] = b"no gzip"
-    found = raw_onsets(rawzone, *EVERYTHING, CONFIG)
+    found = raw_steps(rawzone, *EVERYTHING, CONFIG)
     assert told(found) == EXPECTED
     assert [fault.partition(": ")[0] for fault in found.faults] == [str(key)]
     assert found.objects == 2
@@ -129,12 +129,12 @@ def test_an_object_of_the_hour_before_may_hold_trades_of_the_range() -> None:
     early = [trade for trade in FEEDS[0] if trade.event_time < START_MS + 40 * MINUTE_MS]
     rawzone.store(0, list(enumerate(early)))
     # From 14:30 to 15:10 in one object of hour 14.
-    found = raw_onsets(rawzone, START_MS + 30 * MINUTE_MS, START_MS + 60 * MINUTE_MS, CONFIG)
+    found = raw_steps(rawzone, START_MS + 30 * MINUTE_MS, START_MS + 60 * MINUTE_MS, CONFIG)
     assert found.trades == 10 * 12
 
 
 def test_an_empty_range_raises_nothing() -> None:
-    found = raw_onsets(stored({}), START_MS - 600 * MINUTE_MS, START_MS - 300 * MINUTE_MS, CONFIG)
+    found = raw_steps(stored({}), START_MS - 600 * MINUTE_MS, START_MS - 300 * MINUTE_MS, CONFIG)
     assert (found.onsets, found.trades, found.objects) == ([], 0, 0)
 
 
