@@ -9,12 +9,11 @@ from typing import Self
 
 from rich.console import Console
 
+from tests.databases import make_warehouse
 from volwatch.local.stack import ROLES, Stack
 from volwatch.rawzone.store import Rawzone
 from volwatch.settings import KafkaSettings, RawzoneSettings, WarehouseSettings
 from volwatch.topics import create_topics
-from volwatch.warehouse import provision
-from volwatch.warehouse.migrations import migrate
 
 
 class Servers:
@@ -62,9 +61,7 @@ class Servers:
     def new_database(self, role: str) -> WarehouseSettings:
         """Return how to reach an empty warehouse under a role."""
         database = f"volwatch_{uuid.uuid4().hex[:8]}"
-        with self.stack.postgres.admin() as admin:
-            provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
-        migrate(self.stack.postgres.settings(provision.OWNER, database))
+        make_warehouse(self.stack.postgres, database)
         return self.stack.postgres.settings(ROLES[role], database)
 
     def new_bucket(self) -> RawzoneSettings:

@@ -3,15 +3,14 @@
 import random
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from psycopg2 import sql
 
 from tests.dashboard.rows import Rows
+from tests.databases import own_database
 from volwatch.local.passwords import Passwords
 from volwatch.local.ports import free_port
 from volwatch.local.postgres import Postgres
@@ -19,7 +18,6 @@ from volwatch.local.process import Processes
 from volwatch.settings import WarehouseSettings, inherited_environment
 from volwatch.warehouse import provision
 from volwatch.warehouse.connection import connect
-from volwatch.warehouse.migrations import migrate
 from volwatch.warehouse.reader import Reader, open_reader
 
 
@@ -50,16 +48,11 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def warehouse(postgres: Postgres) -> Iterator[Warehouse]:
-    database = f"volwatch_{uuid.uuid4().hex[:8]}"
-    with postgres.admin() as admin:
-        provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
-    migrate(postgres.settings(provision.OWNER, database))
-    writer = connect(postgres.settings("volwatch_pipeline", database), application_name="test")
-    writer.autocommit = True
-    yield Warehouse(postgres.settings("volwatch_dashboard", database), Rows(writer))
-    writer.close()
-    with postgres.admin() as admin, admin.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+    with own_database(postgres) as database:
+        writer = connect(postgres.settings("volwatch_pipeline", database), application_name="test")
+        writer.autocommit = True
+        yield Warehouse(postgres.settings("volwatch_dashboard", database), Rows(writer))
+        writer.close()
 
 
 @pytest.fixture

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from psycopg2 import sql
 
+from tests.databases import own_database
 from tests.integration.acting import acting, dashboard_of_world, insert  # noqa: F401 - fixtures
 from tests.integration.worlds import MakeWorld, own_world
 from volwatch.local.airflow import Airflow
 from volwatch.local.interrupts import interruptible
 from volwatch.local.stack import ROLES, Stack
 from volwatch.rawzone.store import Rawzone
-from volwatch.settings import KafkaSettings, RawzoneSettings, as_environment
+from volwatch.settings import as_environment
 from volwatch.topics import create_topics
-from volwatch.warehouse import provision
-from volwatch.warehouse.migrations import migrate
 
 HERE = Path(__file__).parent
 
@@ -98,31 +96,22 @@ def platform_as(stack: Stack) -> Iterator[Callable[[str], dict[str, str]]]:
     }
     kafka = stack.kafka_settings.model_copy(update=topics)
     rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{name}"})
-    database = f"volwatch_{name}"
-    _make(stack, kafka, rawzone, database)
+    create_topics(kafka)
+    Rawzone.connect(rawzone).ensure_bucket()
+    with own_database(stack.postgres) as database:
 
-    def environment(role: str) -> dict[str, str]:
-        own = as_environment(kafka, rawzone, stack.postgres.settings(ROLES[role], database))
-        groups = {f"VOLWATCH_{stage.upper()}_GROUP": f"{stage}-{name}" for stage in ("consumer", "detector")}
-        return {**own, **groups}
+        def environment(role: str) -> dict[str, str]:
+            own = as_environment(kafka, rawzone, stack.postgres.settings(ROLES[role], database))
+            groups = {f"VOLWATCH_{stage.upper()}_GROUP": f"{stage}-{name}" for stage in ("consumer", "detector")}
+            return {**own, **groups}
 
-    yield environment
-    admin_client = AdminClient({**kafka.client_config()})
-    for deleted in admin_client.delete_topics(list(topics.values())).values():
-        deleted.result(timeout=30)
-    with stack.postgres.admin() as admin, admin.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        yield environment
+        admin_client = AdminClient({**kafka.client_config()})
+        for deleted in admin_client.delete_topics(list(topics.values())).values():
+            deleted.result(timeout=30)
 
 
 @pytest.fixture
 def platform(platform_as: Callable[[str], dict[str, str]]) -> dict[str, str]:
     """The environment of a pipeline process on a platform of the test's own."""
     return platform_as("pipeline")
-
-
-def _make(stack: Stack, kafka: KafkaSettings, rawzone: RawzoneSettings, database: str) -> None:
-    create_topics(kafka)
-    Rawzone.connect(rawzone).ensure_bucket()
-    with stack.postgres.admin() as admin:
-        provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
-    migrate(stack.postgres.settings(provision.OWNER, database))

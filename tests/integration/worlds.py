@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from psycopg2 import sql
 
+from tests.databases import own_database
 from volwatch.analytics.bars import MARK_CONDITION
 from volwatch.local.stack import Stack
 from volwatch.pipeline import minute
@@ -24,7 +24,6 @@ from volwatch.settings import PipelineSettings, RawzoneSettings, WarehouseSettin
 from volwatch.trade import Trade
 from volwatch.warehouse import provision
 from volwatch.warehouse.connection import connect
-from volwatch.warehouse.migrations import migrate
 
 APPLICATION_NAME = "volwatch-test"
 START_MS = 1_767_625_200_000  # 2026-01-05T15:00:00Z
@@ -115,16 +114,10 @@ MakeWorld = Callable[[], World]
 @contextmanager
 def own_world(stack: Stack) -> Iterator[World]:
     """Make a bucket and a database; the latter goes at the end."""
-    name = uuid.uuid4().hex[:8]
-    rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{name}"})
-    database = f"volwatch_{name}"
+    rawzone = stack.rawzone_settings.model_copy(update={"bucket": f"raw-{uuid.uuid4().hex[:8]}"})
     Rawzone.connect(rawzone).ensure_bucket()
-    with stack.postgres.admin() as admin:
-        provision.ensure_database(admin, database, owner=provision.OWNER, guests=provision.STAGES)
-    migrate(stack.postgres.settings(provision.OWNER, database))
-    yield World(rawzone, stack.postgres.settings(provision.PIPELINE, database))
-    with stack.postgres.admin() as admin, admin.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+    with own_database(stack.postgres) as database:
+        yield World(rawzone, stack.postgres.settings(provision.PIPELINE, database))
 
 
 def simulated(minutes: int, symbols: int = 1, rate: float = 0.5, spike_minute: int | None = None) -> list[Trade]:
