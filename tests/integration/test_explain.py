@@ -4,11 +4,13 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
 from tests.integration.test_pipeline import crowded, load_moved_onset
+from tests.integration.test_rules import RULES, SPIKE_MINUTE
 from tests.integration.worlds import MINUTE_MS, START_MS, World, end_mark, own_world, simulated
 from volwatch.local.stack import Stack
 from volwatch.operations import alerts_explain
@@ -177,3 +179,37 @@ def test_an_alert_of_the_market_names_its_members_each_of_which_is_equal(
     members = [row[0] for row in alerts if row[1] != "MARKET" and row[3]]
     assert [member for member in members if member not in text] == []
     assert [asked(capsys, member)[0] for member in members] == [0] * len(members)
+
+
+def test_alerts_of_rules_and_of_a_threshold_of_their_own_come_to_what_their_rows_say(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_file = tmp_path / "rules.yaml"
+    rule_file.write_text(RULES, "utf-8")
+    monkeypatch.setenv("VOLWATCH_PIPELINE_RULES_FILE", str(rule_file))
+    trades = simulated(minutes=90, rate=2.0, spike_minute=SPIKE_MINUTE)
+    load(world, [*trades, end_mark(trades[-1])], rows=800)
+    alerts = world.select(
+        "SELECT alert_id::text, detector, threshold, why FROM stock_alerts WHERE state <> 'RETRACTED' ORDER BY detector"
+    )
+    assert {"small-move", "big-move", "unrest"} < {row[1] for row in alerts}
+    assert 3.2 in {row[2] for row in alerts}
+    for alert_id, detector, threshold, why in alerts:
+        code, text = asked(capsys, alert_id)
+        assert (code, text.endswith(" alert: equal\n")) == (0, True), text
+        assert f"\nrule            {detector} " in text or threshold == 3.2
+        _, facts = asked_for_facts(capsys, alert_id)
+        final = facts["final"]
+        assert isinstance(final, dict)
+        assert (final["facts"]["statistic"], final["enter"], final["agrees"]) == (why["statistic"], threshold, True)
+    big = next(row[0] for row in alerts if row[1] == "big-move")
+    with by_hand(world) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE stock_alerts SET threshold = 0.004 WHERE alert_id = %s", (big,))
+    code, text = asked(capsys, big)
+    assert (code, "alert: differs: limit is stored as 0.004, found 0.005" in text) == (1, True), text
+    rule_file.write_text(RULES.replace("percent: 0.5", "percent: 0.4"), "utf-8")
+    code, text = asked(capsys, big)
+    assert (code, "its rule is not among the given ones: set VOLWATCH_PIPELINE_RULES_FILE as it was" in text) == (
+        1,
+        True,
+    )

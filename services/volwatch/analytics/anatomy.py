@@ -17,7 +17,8 @@ from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.detector import HIGH, LOG_RANGE_OF_VOLATILITY, LOW, MEDIUM
 from volwatch.analytics.episodes import facts_of
 from volwatch.analytics.lifecycle import MIN_TRADES
-from volwatch.analytics.placing import placed
+from volwatch.analytics.minutes import Advanced
+from volwatch.analytics.placing import Placed, placed
 from volwatch.analytics.results import FLAG_REOPEN, FLAG_SOURCE_GAP, Facts
 from volwatch.analytics.state import EngineState
 from volwatch.analytics.true_range import least_range
@@ -48,6 +49,7 @@ class Anatomy:
     excess, excesses_before : y − b of the bar, and of the two before it.
     ratio : e to the mean of the three.
     move : |log return| per root minute, 0 while the bar is open; ``local`` is the usual σ of a minute.
+    enter : statistic at which an alert of the series opens; infinite where an override lets none.
     severity : index into ``detector.SEVERITIES`` that the bar is worth by itself.
     opened : whether the engine opens an episode on it.
     """
@@ -118,7 +120,8 @@ class Anatomy:
             f"warm-up: {self.taught} bars have taught the baseline, {detector.WARM_UP_BARS} are needed": math.isnan(
                 statistic
             ),
-            f"S = {statistic:.3f} is below {self.enter:g}": statistic < self.enter,
+            "an override lets the series open none": math.isinf(self.enter),
+            f"S = {statistic:.3f} is below {self.enter:g}": statistic < self.enter < math.inf,
             "a range of one trade says nothing": self.facts.trades < MIN_TRADES,
             "the bar tells of time that nobody watched": self.apart == "BLIND",
             "an episode is open already": self.episode_since is not None and not self.begins,
@@ -150,23 +153,38 @@ def dissect(state: EngineState, bars: BarTable, config: EngineConfig, *, complet
     complete, final : bool
         Of the last bar; those before it are taken as final.
     """
-    before = deepcopy(state)
-    if len(bars) > 1:
-        minutes.advance(before, bars.take(slice(0, -1)), config, np.ones(len(bars) - 1, np.bool_), final=True)
-    last = bars.take(slice(-1, None))
-    made = minutes.advance(deepcopy(before), last, config, np.array([complete]), final=final)
+    before, made = last_of(state, bars, config, complete=complete, final=final)
     if not len(made.regular):
         return None
     facts, profile = facts_of(made, 0), float(made.episodes.profile[0])
+    last = bars.take(slice(-1, None))
     return _anatomy(
         _before(before, last, config),
         facts,
         profile,
-        config.enter,
+        float(before.rules.enters[last.series[0]]),
         complete=complete,
         final=final,
         opened=bool(made.episodes.opened[0]),
     )
+
+
+def last_of(
+    state: EngineState, bars: BarTable, config: EngineConfig, *, complete: bool, final: bool
+) -> tuple[EngineState, Advanced]:
+    """Return what was known before the last of some bars, and what the engine makes of that bar; as in ``dissect``."""
+    before = deepcopy(state)
+    minutes.make_room(before, config)
+    if len(bars) > 1:
+        minutes.advance(before, bars.take(slice(0, -1)), config, np.ones(len(bars) - 1, np.bool_), final=True)
+    last = bars.take(slice(-1, None))
+    return before, minutes.advance(deepcopy(before), last, config, np.array([complete]), final=final)
+
+
+def begins_chain(state: EngineState, series: int, place: Placed) -> bool:
+    """Return whether the bar of a place is the first of its session or chain, with no close before it to compare."""
+    chain = state.minutes
+    return bool(chain.start[series] < 0 or chain.id[series] != place.place.chain[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +206,7 @@ class _Before:
 def _before(state: EngineState, bar: BarTable, config: EngineConfig) -> _Before:
     series, chain, known = int(bar.series[0]), state.minutes, state.detector
     place = placed(state.calendars, bar.series, bar.start, config)
-    begins = bool(chain.start[series] < 0 or chain.id[series] != place.place.chain[0])
+    begins = begins_chain(state, series, place)
     reference = float(bar.open[0]) if begins else float(chain.close[series])
     taught = int(known.bars[series])
     return _Before(

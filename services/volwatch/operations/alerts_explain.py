@@ -32,14 +32,15 @@ row says the same.
   ALERT      an id, or its beginning as long as no other alert begins so
   RETRACTED  the bar as it was when the alert was opened, and the final one, which does not bear it out
   MARKET     its members, and whether they make the share that is stored
+  RULE       what its rule measures, against the rule's limit; VOLWATCH_PIPELINE_RULES_FILE must have the rule as it was
   BLIND      no statistic is behind it: it says that no data came
 
 Reads the warehouse as volwatch_dashboard or any role that may read alerts, and the raw zone. The settings of the
 pipeline must be those of the minute path, else other numbers come of it.
 """
 EPILOG = """\
-exit code: 0 when the row says what was found, 1 when it differs, when its raw objects are not there (any more), or when
-a server does not answer, 2 when an argument is wrong
+exit code: 0 when the row says what was found, 1 when it differs, when its raw objects are not there (any more), when
+its rule is not given, or when a server does not answer, 2 when an argument is wrong
 
 settings:
 """

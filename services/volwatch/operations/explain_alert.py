@@ -1,29 +1,32 @@
 """An alert explained: found again in the raw zone, told step by step, and held against its row."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Generic
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver names the class in lower case
 
 from volwatch.analytics import market_wide
-from volwatch.analytics.anatomy import Anatomy
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.detector import KINDS
 from volwatch.analytics.engine import Engine
+from volwatch.analytics.rules.rule import KIND as RULE
 from volwatch.analytics.state import VERSION, restore
-from volwatch.operations import explain_text, shown
-from volwatch.operations.explain_rerun import Onset, Seen, rerun
+from volwatch.operations import explain_manner, explain_text, shown
+from volwatch.operations.explain_manner import Manner
+from volwatch.operations.explain_rerun import Judged, Onset, Seen, rerun
+from volwatch.operations.explain_rule import NOT_GIVEN, rule_of
 from volwatch.operations.explain_tape import Objects, Prints, Tape
-from volwatch.operations.explain_verdict import Difference, differences
+from volwatch.operations.explain_verdict import Difference
 from volwatch.warehouse import explained, writer
 from volwatch.warehouse.explained import StoredAlert
 from volwatch.warehouse.rebuild_states import Snapshot
 
-BLIND = "BLIND"
+Told = Callable[[int, int], object]
+"""Hears how many offsets of how many were read."""
 _STATES_BACK = 2  # the newest state may have been kept a minute before; an hour earlier gives the chart its bars
 
 
@@ -36,20 +39,24 @@ class Explained:
     is_equal: bool
 
 
-def explain(
-    cursor: Cursor, rawzone: Objects, alert: StoredAlert, config: EngineConfig, told: Callable[[int, int], object]
-) -> Explained:
-    """Return an alert with what can be found out about it.
-
-    Parameters
-    ----------
-    told : callable
-        Hears how many offsets of how many were read.
-    """
+def explain(cursor: Cursor, rawzone: Objects, alert: StoredAlert, config: EngineConfig, told: Told) -> Explained:
+    """Return an alert with what can be found out about it."""
     if alert.kind == market_wide.KIND:
         return _of_market(alert, explained.members(cursor, alert.alert_id))
+    if alert.kind == RULE:
+        rule = rule_of(alert, config.rules)
+        if rule is None:
+            return _of_rule_not_given(alert)
+        return _of_bar(cursor, rawzone, alert, config, told, explain_manner.of_rule(rule))
     if alert.kind not in KINDS:
         return _of_no_statistic(alert)
+    return _of_bar(cursor, rawzone, alert, config, told, explain_manner.of_detector())
+
+
+def _of_bar(
+    cursor: Cursor, rawzone: Objects, alert: StoredAlert, config: EngineConfig, told: Told, manner: Manner[Judged]
+) -> Explained:
+    """Return an alert that a bar raised, with that bar as it comes of the raw zone."""
     first, last = (int(offset) for offset in alert.why["offsets"])
     partition = int(alert.why["partition"])
     states = explained.states_before(cursor, partition, first, VERSION, _STATES_BACK)
@@ -66,26 +73,27 @@ def explain(
         lambda reached: told(reached - begun, last + 1 - begun),
     )
     engine = Engine(config, None if state is None else restore(state.state))
-    seen = rerun(engine, tape, Onset(series, onset_ms, (first, last), _ms(alert.detected_at)))
+    seen = rerun(engine, tape, Onset(series, onset_ms, (first, last), _ms(alert.detected_at)), manner.dissect)
     position = writer.positions(cursor).get(partition)
     is_loaded = position is not None and position.next_offset > last
-    made = _Rerun(alert, config, tape, seen, state, _absence(alert, tape, seen, is_loaded=is_loaded))
+    made = _Rerun(alert, config, tape, seen, state, manner, _absence(alert, tape, seen, is_loaded=is_loaded))
     return Explained(_lines(made), _facts(made), is_equal=not made.absent and not made.differences)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rerun:
+class _Rerun(Generic[Judged]):
     """What came of taking the engine to an alert; ``absent`` says why its row cannot be compared, if it cannot."""
 
     alert: StoredAlert
     config: EngineConfig
     tape: Tape
-    seen: Seen
+    seen: Seen[Judged]
     state: Snapshot | None
+    manner: Manner[Judged]
     absent: str
 
     @property
-    def opening(self) -> Anatomy | None:
+    def opening(self) -> Judged | None:
         """The bar as it was when the alert was opened, where its row is of that."""
         return None if self.alert.confirmed else self.seen.opening
 
@@ -101,26 +109,26 @@ class _Rerun:
         judged = self.seen.settled if self.alert.confirmed else self.seen.opening
         if self.absent or judged is None:
             return []
-        return [*differences(self.alert, judged, self.config.hash), *_of_state(self.alert, self.seen)]
+        return [*self.manner.differences(self.alert, judged, self.config.hash), *_of_state(self)]
 
 
-def _lines(made: _Rerun) -> list[str]:
+def _lines(made: _Rerun[Judged]) -> list[str]:
     alert, state, settled = made.alert, made.state, made.seen.settled
     other = [] if alert.config_hash == made.config.hash else ["note: it was raised with other settings"]
     return [
         *_head(alert),
         *explain_text.reading(made.tape, "the first trade there is" if state is None else f"the state of {state.hour}"),
         *explain_text.prints(made.prints),
-        *_chart(made.seen, settled or made.opening),
-        *_part("as it was when the alert was opened", made.opening),
-        *_part("as it is final", settled),
+        *_chart(made, settled or made.opening),
+        *_part("as it was when the alert was opened", made, made.opening),
+        *_part("as it is final", made, settled),
         "",
         *other,
         f"{alert.state.lower()} alert: {made.absent or explain_text.compared(made.differences)}",
     ]
 
 
-def _facts(made: _Rerun) -> dict[str, object]:
+def _facts(made: _Rerun[Judged]) -> dict[str, object]:
     state, tape = made.state, made.tape
     return {
         "alert": asdict(made.alert),
@@ -130,17 +138,17 @@ def _facts(made: _Rerun) -> dict[str, object]:
             {"object": each.object_key, "first_offset": int(each.offset[0]), "last_offset": int(each.offset[-1])}
             for each in made.prints
         ],
-        "opening": _as_facts(made.opening),
-        "final": _as_facts(made.seen.settled),
+        "opening": None if made.opening is None else made.manner.facts(made.opening),
+        "final": None if made.seen.settled is None else made.manner.facts(made.seen.settled),
         "ranges": [asdict(each) for each in made.seen.before[-explain_text.CHART_BARS :]],
         "config_hash": made.config.hash,
         "absent": made.absent,
-        "differences": [asdict(each) for each in made.differences],
+        "differences": [explain_manner.finite(asdict(each)) for each in made.differences],
         "equal": not made.absent and not made.differences,
     }
 
 
-def _absence(alert: StoredAlert, tape: Tape, seen: Seen, *, is_loaded: bool) -> str:
+def _absence(alert: StoredAlert, tape: Tape, seen: Seen[Judged], *, is_loaded: bool) -> str:
     """Return why what is stored cannot be compared; nothing where it can."""
     first, last = (int(offset) for offset in alert.why["offsets"])
     offsets = f"offsets {first}–{last}"
@@ -156,12 +164,13 @@ def _absence(alert: StoredAlert, tape: Tape, seen: Seen, *, is_loaded: bool) -> 
     return "" if seen.opening is not None else "the raw zone has no such bar"
 
 
-def _of_state(alert: StoredAlert, seen: Seen) -> list[Difference]:
+def _of_state(made: _Rerun[Judged]) -> list[Difference]:
     """Return where the final bar does not bear out what became of the alert."""
+    alert, seen = made.alert, made.seen
     waits = not alert.confirmed and alert.state in market_wide.OPEN_STATES
     if not seen.is_final or waits:  # the minute path has not had its last word yet
         return []
-    opens = seen.settled is not None and seen.settled.opened
+    opens = seen.settled is not None and made.manner.opens(seen.settled)
     stands = alert.confirmed and alert.state != "RETRACTED"
     if stands == opens:
         return []
@@ -169,12 +178,13 @@ def _of_state(alert: StoredAlert, seen: Seen) -> list[Difference]:
     return [Difference("state", alert.state if alert.confirmed else f"{alert.state}, not confirmed", what)]
 
 
-def _chart(seen: Seen, anatomy: Anatomy | None) -> list[str]:
-    return [] if anatomy is None else ["", *explain_text.chart(seen.before, anatomy)]
+def _chart(made: _Rerun[Judged], judged: Judged | None) -> list[str]:
+    lines = [] if judged is None else made.manner.chart(made.seen.before, judged)
+    return ["", *lines] if lines else []
 
 
-def _part(title: str, anatomy: Anatomy | None) -> list[str]:
-    return [] if anatomy is None else ["", f"{title}:", *explain_text.steps(anatomy)]
+def _part(title: str, made: _Rerun[Judged], judged: Judged | None) -> list[str]:
+    return [] if judged is None else ["", f"{title}:", *made.manner.steps(judged)]
 
 
 def _of_market(alert: StoredAlert, members: Sequence[StoredAlert]) -> Explained:
@@ -214,14 +224,20 @@ def _most_within(members: Sequence[StoredAlert]) -> int:
 
 def _of_no_statistic(alert: StoredAlert) -> Explained:
     """Return an alert that no statistic is behind."""
-    meaning = (
-        "it says that no data came, or that what came was not looked at; it ends when data come again"
-        if alert.kind == BLIND
-        else "it is of a rule with a fixed limit"
-    )
-    lines = [*_head(alert), f"no statistic of the detector is behind an alert of the kind {alert.kind}: {meaning}"]
-    lines += [f"  {name}: {json.dumps(value, default=str)}" for name, value in sorted(alert.why.items())]
-    return Explained(lines, {"alert": asdict(alert), "equal": True}, is_equal=True)
+    meaning = "it says that no data came, or that what came was not looked at; it ends when data come again"
+    said = f"no statistic of the detector is behind an alert of the kind {alert.kind}: {meaning}"
+    return Explained([*_head(alert), said, *_why(alert)], {"alert": asdict(alert), "equal": True}, is_equal=True)
+
+
+def _of_rule_not_given(alert: StoredAlert) -> Explained:
+    """Return an alert whose rule, with its parameters, is not in the file: what it says of itself is all there is."""
+    facts = {"alert": asdict(alert), "absent": NOT_GIVEN, "differences": [], "equal": False}
+    lines = [*_head(alert), *_why(alert), "", f"{alert.state.lower()} alert: {NOT_GIVEN}"]
+    return Explained(lines, facts, is_equal=False)
+
+
+def _why(alert: StoredAlert) -> list[str]:
+    return [f"  {name}: {json.dumps(value, default=str)}" for name, value in sorted(alert.why.items())]
 
 
 def _head(alert: StoredAlert) -> list[str]:
@@ -232,26 +248,6 @@ def _head(alert: StoredAlert) -> list[str]:
         shown.escaped(alert.sentence),
         "",
     ]
-
-
-def _as_facts(anatomy: Anatomy | None) -> dict[str, object] | None:
-    """Return every step as JSON has it: NaN is null."""
-    if anatomy is None:
-        return None
-    more: dict[str, object] = {
-        "burst_statistic": anatomy.burst_statistic,
-        "channel": anatomy.channel,
-        "severity_rules": [name for names in anatomy.rules.values() for name in names],
-        "hindrances": anatomy.hindrances,
-        "agrees": anatomy.agrees,
-    }
-    facts = asdict(anatomy) | more
-    facts["facts"] = {name: _finite(value) for name, value in facts["facts"].items()}
-    return {name: _finite(value) for name, value in facts.items()}
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _ms(time: datetime) -> int:

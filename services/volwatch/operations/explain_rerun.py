@@ -4,12 +4,13 @@ it looked when it was final."""
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from volwatch.analytics.anatomy import Anatomy, dissect
 from volwatch.analytics.bars import PROVISIONAL_AFTER_MS, BarTable
 from volwatch.analytics.calendars import MINUTE_MS
+from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Result
 from volwatch.analytics.state import EngineState
@@ -18,6 +19,17 @@ from volwatch.operations.explain_tape import Tape
 
 Place = Callable[[Trades], int | None]
 """Gives the first row of some trades that is beyond a place; None where there is none."""
+Judged = TypeVar("Judged")
+Judged_co = TypeVar("Judged_co", covariant=True)
+
+
+class Dissect(Protocol[Judged_co]):
+    """Says how the last of some bars is judged, as ``anatomy.dissect`` does for the default detector."""
+
+    def __call__(
+        self, state: EngineState, bars: BarTable, config: EngineConfig, *, complete: bool, final: bool
+    ) -> Judged_co | None:
+        """Return it; None for a bar that nobody judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +58,32 @@ class Range:
 
 
 @dataclass(slots=True)
-class Seen:
+class Seen(Generic[Judged]):
     """What the rerun saw. ``opening`` is the bar as it was when the alert was opened, ``settled`` as it is final (None:
     the raw zone has no such bar, or does not reach so far), ``is_final`` whether the data reach so far."""
 
-    opening: Anatomy | None = None
-    settled: Anatomy | None = None
+    opening: Judged | None = None
+    settled: Judged | None = None
     is_final: bool = False
     end_offset: int | None = None
     before: list[Range] = field(default_factory=list)
 
 
-def rerun(engine: Engine, tape: Tape, onset: Onset) -> Seen:
+def rerun(engine: Engine, tape: Tape, onset: Onset, dissect: Dissect[Judged]) -> Seen[Judged]:
     """Take the engine (its state moves on) through the tape until the bar of the onset is final."""
-    seen = Seen()
-    course = _Course(engine, tape, onset, seen)
+    seen: Seen[Judged] = Seen()
+    course = _Course(engine, tape, onset, seen, dissect)
     course.run_until(course.beyond_opening)
-    seen.opening = _pending(engine, onset)
+    seen.opening = course.pending()
     seen.is_final = course.run_until(course.is_settled)
     if seen.is_final:
         seen.settled = course.settle()
     return seen
 
 
-class _Course:
-    def __init__(self, engine: Engine, tape: Tape, onset: Onset, seen: Seen) -> None:
-        self._engine, self._tape, self._onset, self._seen = engine, tape, onset, seen
+class _Course(Generic[Judged]):
+    def __init__(self, engine: Engine, tape: Tape, onset: Onset, seen: Seen[Judged], dissect: Dissect[Judged]) -> None:
+        self._engine, self._tape, self._onset, self._seen, self._dissect = engine, tape, onset, seen, dissect
 
     def run_until(self, beyond: Place) -> bool:
         """Process trades up to a place; return whether it was found."""
@@ -85,7 +97,18 @@ class _Course:
             return True
         return False
 
-    def settle(self) -> Anatomy | None:
+    def pending(self) -> Judged | None:
+        """Return how the bar is judged while it may still change."""
+        engine, onset = self._engine, self._onset
+        series, table = _series_of(engine, onset), engine.state.minute_bars
+        if series is None:
+            return None
+        rows = (table.series == series) & (table.start <= onset.start) & (table.trades > 0)
+        ended = onset.start + MINUTE_MS + PROVISIONAL_AFTER_MS
+        complete = ended <= engine.state.watermarks[onset.series[0]]
+        return self._of_last(engine.state, table.take(rows), complete=complete, final=False)
+
+    def settle(self) -> Judged | None:
         """Process the trade that makes the bar final; return how the bar was judged."""
         trades = self._tape.next()
         assert trades is not None  # noqa: S101 - the place was found, and its row put back
@@ -97,7 +120,7 @@ class _Course:
             return None
         table = bars.table
         rows = bars.final & (table.series == series) & (table.start <= self._onset.start)
-        return _of_last(before, table.take(rows), self._engine, self._onset, complete=True, final=True)
+        return self._of_last(before, table.take(rows), complete=True, final=True)
 
     def beyond_opening(self, trades: Trades) -> int | None:
         """Return the first row behind those that were known when the alert was opened."""
@@ -114,6 +137,11 @@ class _Course:
     def _settles(self, trades: Trades) -> Bool:
         wait_ms = MINUTE_MS + self._engine.config.lateness_seconds * 1000
         return self._watermark(trades) >= self._onset.start + wait_ms
+
+    def _of_last(self, state: EngineState, bars: BarTable, *, complete: bool, final: bool) -> Judged | None:
+        if not len(bars) or int(bars.start[-1]) != self._onset.start:
+            return None
+        return self._dissect(state, bars, self._engine.config, complete=complete, final=final)
 
     def _process(self, trades: Trades) -> Result:
         result = self._engine.process(trades)
@@ -135,25 +163,6 @@ class _Course:
     def _is_of_series(self, trades: Trades) -> Bool:
         wanted = np.array([series == self._onset.series for series in trades.series], np.bool_)
         return wanted[trades.code]
-
-
-def _pending(engine: Engine, onset: Onset) -> Anatomy | None:
-    """Return how the bar is judged while it may still change."""
-    series, table = _series_of(engine, onset), engine.state.minute_bars
-    if series is None:
-        return None
-    rows = (table.series == series) & (table.start <= onset.start) & (table.trades > 0)
-    ended = onset.start + MINUTE_MS + PROVISIONAL_AFTER_MS
-    complete = ended <= engine.state.watermarks[onset.series[0]]
-    return _of_last(engine.state, table.take(rows), engine, onset, complete=complete, final=False)
-
-
-def _of_last(
-    state: EngineState, bars: BarTable, engine: Engine, onset: Onset, *, complete: bool, final: bool
-) -> Anatomy | None:
-    if not len(bars) or int(bars.start[-1]) != onset.start:
-        return None
-    return dissect(state, bars, engine.config, complete=complete, final=final)
 
 
 def _series_of(engine: Engine, onset: Onset) -> int | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from volwatch.analytics import detector
 from volwatch.analytics.anatomy import EWMA_KEEPS, LEAST_Z, MOST_Z, Anatomy
 from volwatch.analytics.detector import LOG_RANGE_OF_VOLATILITY, SEVERITIES
-from volwatch.analytics.results import FLAG_NAMES
+from volwatch.analytics.results import FLAG_NAMES, Facts
 from volwatch.operations.explain_rerun import Range
 from volwatch.operations.explain_tape import Prints, Tape
 from volwatch.operations.explain_verdict import Difference
@@ -21,55 +21,70 @@ def steps(anatomy: Anatomy) -> list[str]:
     """Return every step between a bar's prices and its verdict, a line each."""
     facts = anatomy.facts
     lines = [
-        _line("bar", f"{_clock(facts.start)}  O {facts.open:g}  H {facts.high:g}  L {facts.low:g}  C {facts.close:g}"),
-        _line("", f"{facts.trades} trades, volume {facts.volume:g}, revision {facts.revision}{_flags(anatomy)}"),
-        _line("reference P", f"{anatomy.reference:g}  ({'open of the session' if anatomy.begins else 'close before'})"),
-        _line(
+        *bar(facts, complete=anatomy.complete, final=anatomy.final),
+        line("reference P", f"{anatomy.reference:g}  ({'open of the session' if anatomy.begins else 'close before'})"),
+        line(
             "true range",
             f"ln(max(H,P)/min(L,P)) = {anatomy.span:.6f}{_floored(anatomy)}"
             + (f", over √{facts.elapsed} min" if facts.elapsed > 1 else ""),
         ),
-        _line("x = ln range", f"{anatomy.log_range:.4f}  ({_percent(anatomy.log_range)})"),
-        _line("usual s", f"{anatomy.usual:+.4f}  (time of day, of {facts.profile_days} sessions or weeks)"),
-        _line("y = x − s", f"{anatomy.level:.4f}"),
-        _line("baseline b, σ", f"{anatomy.baseline:.4f}, {anatomy.scale:.4f}  (of {anatomy.taught:,} bars before)"),
-        _line("z = (y − b)/σ", f"{anatomy.z:.3f}"),
-        _line("burst E", _burst(anatomy)),
-        _line("statistic S", _statistic(anatomy)),
-        _line("opens at", f"{anatomy.enter:g}"),
-        _line("volatility", _volatility(anatomy)),
-        _line("ratio of 3 bars", f"{anatomy.ratio:.2f}  = e^((y−b + {_before(anatomy)})/3)"),
-        _line("severity", _severity(anatomy)),
-        _line("verdict", _verdict(anatomy)),
+        line("x = ln range", f"{anatomy.log_range:.4f}  ({_percent(anatomy.log_range)})"),
+        line("usual s", f"{anatomy.usual:+.4f}  (time of day, of {facts.profile_days} sessions or weeks)"),
+        line("y = x − s", f"{anatomy.level:.4f}"),
+        line("baseline b, σ", f"{anatomy.baseline:.4f}, {anatomy.scale:.4f}  (of {anatomy.taught:,} bars before)"),
+        line("z = (y − b)/σ", f"{anatomy.z:.3f}"),
+        line("burst E", _burst(anatomy)),
+        line("statistic S", _statistic(anatomy)),
+        line("opens at", f"{anatomy.enter:g}" if math.isfinite(anatomy.enter) else "none: an override switches it off"),
+        line("volatility", _volatility(anatomy)),
+        line("ratio of 3 bars", f"{anatomy.ratio:.2f}  = e^((y−b + {_before(anatomy)})/3)"),
+        line("severity", _severity(anatomy)),
     ]
-    if not anatomy.agrees:
-        lines.append(_line("", "this arithmetic and the engine do not agree: a fault of the program"))
-    return lines
+    return [*lines, *verdict(anatomy.hindrances, agrees=anatomy.agrees)]
+
+
+def bar(facts: Facts, *, complete: bool, final: bool) -> list[str]:
+    """Return a bar's prices, and what else is known of it."""
+    whole = "final" if final else "ended, not final" if complete else "still open"
+    names = [name for bit, name in FLAG_NAMES.items() if facts.flags & bit]
+    flags = f", flags {', '.join(names)}" if names else ""
+    return [
+        line("bar", f"{clock(facts.start)}  O {facts.open:g}  H {facts.high:g}  L {facts.low:g}  C {facts.close:g}"),
+        line("", f"{facts.trades} trades, volume {facts.volume:g}, revision {facts.revision}, {whole}{flags}"),
+    ]
+
+
+def verdict(hindrances: Sequence[str], *, agrees: bool) -> list[str]:
+    """Return whether an alert opens on a bar, or why not."""
+    lines = [line("verdict", f"opens no alert: {'; '.join(hindrances)}" if hindrances else "opens an alert")]
+    return (
+        lines if agrees else [*lines, line("", "this arithmetic and the engine do not agree: a fault of the program")]
+    )
 
 
 def prints(found: Sequence[Prints]) -> list[str]:
     """Return the records of the bar: how many, the first and the last, and in which objects they are."""
     count = sum(len(each.offset) for each in found)
     if not count:
-        return [_line("records", "none in the raw zone")]
-    lines = [_line("records", f"{count} in {len(found)} raw object{'s' if len(found) > 1 else ''}")]
+        return [line("records", "none in the raw zone")]
+    lines = [line("records", f"{count} in {len(found)} raw object{'s' if len(found) > 1 else ''}")]
     for name, each, place in (("first", found[0], 0), ("last", found[-1], -1)):
         lines.append(
-            _line(
+            line(
                 f"  {name}",
                 f"offset {each.offset[place]} at {_clock_ms(int(each.event_time[place]))}: "
                 f"{each.size[place]:g} at {each.price[place]:g}",
             )
         )
-    return [*lines, *(_line("", f"{each.object_key}  {each.offset[0]}–{each.offset[-1]}") for each in found)]
+    return [*lines, *(line("", f"{each.object_key}  {each.offset[0]}–{each.offset[-1]}") for each in found)]
 
 
 def reading(tape: Tape, began: str) -> list[str]:
     """Return what was read to come to the bar."""
     lines = [
-        _line("read", f"{tape.rows:,} rows of {tape.objects:,} objects, offsets {tape.begun}–{_last(tape)}, {began}")
+        line("read", f"{tape.rows:,} rows of {tape.objects:,} objects, offsets {tape.begun}–{_last(tape)}, {began}")
     ]
-    return [*lines, *(_line("missing", f"offsets {first}–{last}: {why}") for first, last, why in tape.lacking)]
+    return [*lines, *(line("missing", f"offsets {first}–{last}: {why}") for first, last, why in tape.lacking)]
 
 
 def chart(before: Sequence[Range], anatomy: Anatomy) -> list[str]:
@@ -84,7 +99,7 @@ def chart(before: Sequence[Range], anatomy: Anatomy) -> list[str]:
         cells = "".join(_cell(height / top * CHART_ROWS - row) for height in heights)
         label = f"{top * 100:.2f} %" if row == CHART_ROWS - 1 else "usual" if row == level else ""
         lines.append(f"{label:>10} │{cells}│")
-    return [*lines, f"{'':>10}  {_clock(shown[0].start)} … {_clock(shown[-1].start)}, {len(shown)} bars"]
+    return [*lines, f"{'':>10}  {clock(shown[0].start)} … {clock(shown[-1].start)}, {len(shown)} bars"]
 
 
 def compared(found: Sequence[Difference]) -> str:
@@ -95,14 +110,9 @@ def compared(found: Sequence[Difference]) -> str:
     return f"differs: {told}"
 
 
-def _line(name: str, text: str) -> str:
+def line(name: str, text: str) -> str:
+    """Return a line: what it is, then what it says."""
     return f"{name:<{_WIDTH}}{text}".rstrip()
-
-
-def _flags(anatomy: Anatomy) -> str:
-    names = [name for bit, name in FLAG_NAMES.items() if anatomy.facts.flags & bit]
-    whole = "final" if anatomy.final else "ended, not final" if anatomy.complete else "still open"
-    return f", {whole}" + (f", flags {', '.join(names)}" if names else "")
 
 
 def _floored(anatomy: Anatomy) -> str:
@@ -151,10 +161,6 @@ def _severity(anatomy: Anatomy) -> str:
     return f"{SEVERITIES[anatomy.severity]}  ({', '.join(rules)}){move}"
 
 
-def _verdict(anatomy: Anatomy) -> str:
-    return f"opens no alert: {'; '.join(anatomy.hindrances)}" if anatomy.hindrances else "opens an alert"
-
-
 def _share(log_range: float) -> float:
     return math.expm1(math.exp(log_range))
 
@@ -171,7 +177,8 @@ def _last(tape: Tape) -> int | None:
     return None if tape.reached is None else tape.reached - 1
 
 
-def _clock(epoch_ms: int) -> str:
+def clock(epoch_ms: int) -> str:
+    """Return a time to the minute."""
     return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 

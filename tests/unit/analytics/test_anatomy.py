@@ -1,6 +1,7 @@
 """One bar in plain arithmetic: it comes to what the engine says, bar by bar, and says why nothing opens."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from volwatch.analytics.anatomy import Anatomy, dissect
 from volwatch.analytics.bars import BarTable
 from volwatch.analytics.detector import HIGH, LOW
 from volwatch.analytics.results import FLAG_SOURCE_GAP
+from volwatch.analytics.rules.override import Override
 from volwatch.analytics.state import EngineState, save
 
 
@@ -109,3 +111,21 @@ def test_the_move_of_an_open_bar_decides_nothing() -> None:
 def test_a_bar_outside_regular_hours_is_not_judged() -> None:
     early = bars([START_MS - 60 * MINUTE_MS])
     assert dissect(made_state("XNYS"), early, CONFIG, complete=True, final=True) is None
+
+
+def test_a_series_with_a_threshold_of_its_own_is_judged_by_that() -> None:
+    """A bar of S = 5 opens no alert where an override asks for 6, nor where it lets none open; elsewhere it does."""
+    state = warm(2_000)
+    bar = bars([START_MS + 2_000 * MINUTE_MS], spread=np.array([1e-3 * np.e**1.5]))
+    found = {}
+    given = {"other": Override("S9", enter=6.0), "six": Override(enter=6.0), "off": Override(off=True)}
+    for name, override in given.items():
+        anatomy = dissect(state, bar, replace(CONFIG, overrides=(override,)), complete=True, final=True)
+        assert anatomy is not None
+        assert anatomy.agrees
+        found[name] = (anatomy.enter, anatomy.opened, anatomy.hindrances)
+    assert found == {
+        "other": (CONFIG.enter, True, ()),
+        "six": (6.0, False, ("S = 5.000 is below 6",)),
+        "off": (np.inf, False, ("an override lets the series open none",)),
+    }

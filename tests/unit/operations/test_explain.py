@@ -1,16 +1,15 @@
 """Explaining an alert without servers: what is read of the raw zone, how the bar comes of it, and how it is told."""
 
 import itertools
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volwatch.analytics.bars import MARK_CONDITION
+from tests.unit.operations.shelf import LOUD_MINUTE, MINUTE_MS, SERIES, START_MS, Shelf, market
+from volwatch.analytics.anatomy import Anatomy, dissect
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import Transition
@@ -22,58 +21,7 @@ from volwatch.operations.explain_alert import explain
 from volwatch.operations.explain_rerun import Onset, Range, Seen, rerun
 from volwatch.operations.explain_tape import Tape
 from volwatch.operations.explain_verdict import Difference, differences, why_of
-from volwatch.rawzone.encode import encode_object
-from volwatch.rawzone.keys import ObjectKey
-from volwatch.rawzone.store import ObjectInfo
-from volwatch.trade import Trade
 from volwatch.warehouse.explained import StoredAlert
-
-START_MS = 1_767_625_200_000  # 2026-01-05T15:00:00Z
-MINUTE_MS = 60_000
-HOUR = datetime(2026, 1, 5, 15, tzinfo=UTC)
-SERIES = ("simulator", "SIM01")
-LOUD_MINUTE, MINUTES = 65, 70
-
-
-class Shelf:
-    """Objects in memory, as a raw zone gives them."""
-
-    def __init__(self) -> None:
-        self._held: dict[ObjectKey, bytes] = {}
-
-    def put(self, trades: Sequence[Trade], first: int, last: int, partition: int = 0) -> None:
-        """Store trades [first, last)."""
-        key = ObjectKey(HOUR, partition, first, last - 1)
-        self._held[key] = encode_object(partition, list(enumerate(trades[first:last], first)))
-
-    def spoil(self, first: int) -> None:
-        """Make the object of an offset one that cannot be read."""
-        [key] = [key for key in self._held if key.first_offset == first]
-        self._held[key] = b"\x1f\x8b\x08 no gzip"
-
-    def list_all(self, start_after: ObjectKey | None = None) -> Iterator[ObjectInfo]:
-        """Yield the objects behind a key, in order."""
-        for key, data in sorted(self._held.items()):
-            if start_after is None or key > start_after:
-                yield ObjectInfo(key, len(data), "", HOUR)
-
-    def read(self, key: ObjectKey) -> bytes:
-        """Return an object's bytes."""
-        return self._held[key]
-
-
-def market() -> list[Trade]:
-    """Return four prints a minute of a calm that scatters, a jump to another price late in it, and a mark behind."""
-    random = np.random.Generator(np.random.PCG64(5))
-    made = []
-    for number in range(MINUTES * 4):
-        at = START_MS + number * 15_000 + 1_000
-        level = 102.0 if number // 4 >= LOUD_MINUTE else 100.0
-        price = round(level * float(np.exp(5e-4 * random.standard_normal())), 4)
-        made.append(Trade(*SERIES, at, price, 1.0, (), None, at + 20, number))
-    end = made[-1].received_at + 600_000
-    return [*made, Trade(*SERIES, end, 0.0, 0.0, (MARK_CONDITION,), None, end, len(made))]
-
 
 TRADES = market()
 
@@ -140,7 +88,7 @@ ONSET, OPENED = onset()
 @given(st.lists(st.integers(1, len(TRADES) - 1), min_size=1, max_size=6, unique=True).map(sorted))
 def test_the_bar_comes_to_the_same_however_the_objects_are_cut(bounds: list[int]) -> None:
     tape = tape_of(shelved(*bounds))
-    seen = rerun(Engine(EngineConfig()), tape, ONSET)
+    seen = rerun(Engine(EngineConfig()), tape, ONSET, dissect)
     assert seen.is_final
     assert seen.settled is not None
     assert seen.settled.facts == OPENED.facts
@@ -151,14 +99,14 @@ def test_the_bar_comes_to_the_same_however_the_objects_are_cut(bounds: list[int]
 def test_data_that_end_with_the_open_bar_give_the_open_bar() -> None:
     shelf, end = Shelf(), LOUD_MINUTE * 4 + 3
     shelf.put(TRADES, 0, end)
-    seen = rerun(Engine(EngineConfig()), tape_of(shelf), ONSET)
+    seen = rerun(Engine(EngineConfig()), tape_of(shelf), ONSET, dissect)
     assert (seen.is_final, seen.settled) == (False, None)
     assert seen.opening is not None
     assert (seen.opening.facts.trades, seen.opening.complete, seen.opening.final) == (3, False, False)
 
 
-def seen_whole() -> Seen:
-    return rerun(Engine(EngineConfig()), tape_of(shelved(100)), ONSET)
+def seen_whole() -> Seen[Anatomy]:
+    return rerun(Engine(EngineConfig()), tape_of(shelved(100)), ONSET, dissect)
 
 
 def stored(kind: str = "VOLATILITY", why: dict[str, Any] | None = None) -> StoredAlert:
@@ -204,7 +152,7 @@ def test_the_steps_name_why_no_alert_opens() -> None:
     assert explain_text.steps(seen.settled)[-1].endswith("opens an alert")
     shelf = Shelf()
     shelf.put(TRADES, 0, 8)
-    first = rerun(Engine(EngineConfig()), tape_of(shelf), Onset(SERIES, START_MS + MINUTE_MS, (4, 7), 0))
+    first = rerun(Engine(EngineConfig()), tape_of(shelf), Onset(SERIES, START_MS + MINUTE_MS, (4, 7), 0), dissect)
     assert first.opening is not None
     told = explain_text.steps(first.opening)
     assert told[-1].endswith("opens no alert: warm-up: 1 bars have taught the baseline, 60 are needed")
