@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volwatch import finnhub
+from volwatch import finnhub, sight
 from volwatch.analytics import bars, detector, market_wide
 from volwatch.analytics.calendars import Annualisation, calendar_named
 from volwatch.analytics.conditions import TABLES, VOLUME_ONLY
@@ -147,7 +147,7 @@ def test_every_flag_and_every_standing_is_told() -> None:
 
 
 def test_every_kind_and_severity_of_an_alert_is_told() -> None:
-    assert first_column("Alerts", "kind") == [*detector.KINDS, market_wide.KIND, rule.KIND]
+    assert first_column("Alerts", "kind") == [*detector.KINDS, market_wide.KIND, rule.KIND, sight.KIND]
     assert first_column("Alerts", "severity") == list(detector.SEVERITIES[1:])
 
 

@@ -176,7 +176,7 @@ class Demo:
     def _service_counts(self) -> dict[str, int]:
         samples = {
             "trades produced": ("producer", "volwatch_producer_trades_total", "delivered"),
-            "trades detected on": ("detector", "volwatch_detector_records_total", "taken"),
+            "trades watched": ("detector", "volwatch_detector_records_total", "taken"),
             "trades stored raw": ("consumer", "volwatch_consumer_records_total", "stored"),
         }
         counted = {

@@ -26,7 +26,7 @@ class Hop:
 # A minute-path run is due every minute: the hops behind it may stand still for two, and a start in between.
 HOPS = (
     Hop("trades produced", "producer → Kafka", 30.0),
-    Hop("trades detected on", "detector", 45.0),
+    Hop("trades watched", "detector", 45.0),
     Hop("trades stored raw", "consumer → raw zone (MinIO)", 45.0),
     Hop("trades loaded", "market_pipeline (Airflow) → warehouse (PostgreSQL)", 180.0),
     Hop("bars", "market_pipeline (Airflow) → warehouse (PostgreSQL)", 180.0),
