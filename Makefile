@@ -24,7 +24,7 @@ TARGETS ?= service dashboard airflow minio
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 	@echo "  demo takes FOR=seconds SYMBOLS=number RATE=trades-per-second; bench takes ONLY=name; PYTHON=program chooses the Python"
 	@echo "  faults takes SEED=number KILLS=number RATE=trades-per-second"
 	@echo "  up and install take VALUES=file NAMESPACE=name; images takes REGISTRY=host/folder TAG=tag TARGETS='service …'"
@@ -64,6 +64,10 @@ demo: setup ## run the whole platform on this machine and inject a spike
 .PHONY: bench
 bench: setup ## measure against the peers
 	@$(BIN)/python tests/benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+.PHONY: screenshots
+screenshots: setup ## make the pictures of the dashboard in docs/images anew: look at each
+	@$(BIN)/python tests/screenshots/main.py
 
 .PHONY: faults
 faults: setup ## kill everything again and again, and prove that nothing was lost or doubled

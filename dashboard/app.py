@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboard.display import Display
-from dashboard.pages import alerts, overview, pipeline, symbol
+from dashboard.pages import alerts, backtest, overview, pipeline, symbol
 from volwatch.settings import DashboardSettings, WarehouseSettings, load_one
 from volwatch.warehouse.reader import Reader, open_reader
 from volwatch.warehouse.readings import Series
@@ -50,13 +50,16 @@ def main() -> None:
     alerts_page = st.Page(
         lambda: alerts.render(reader, display), title="Alerts", icon=":material/notifications:", url_path="alerts"
     )
+    backtest_page = st.Page(
+        lambda: backtest.render(reader, display), title="Back-test", icon=":material/history:", url_path="backtest"
+    )
     pipeline_page = st.Page(
         lambda: pipeline.render(reader, display),
         title="Pipeline",
         icon=":material/conversion_path:",
         url_path="pipeline",
     )
-    pages = [overview_page, symbol_page, alerts_page, pipeline_page]
+    pages = [overview_page, symbol_page, alerts_page, backtest_page, pipeline_page]
     chosen = st.navigation(pages, position="top")
     destination = st.session_state.pop(_DESTINATION, None)
     if destination is not None:

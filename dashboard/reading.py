@@ -7,7 +7,7 @@ from typing import Protocol
 import pandas as pd
 
 from volwatch.warehouse.alert_acts import Scope
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series, Silence
+from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Troubles
 
 
 class DashboardReader(Protocol):
@@ -37,14 +37,17 @@ class DashboardReader(Protocol):
     def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
         """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
 
-    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
-        """Return the newest alerts that pass the filter, newest first."""
+    def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
+        """Return the first alerts in an order of those that pass the filter."""
 
     def alert(self, alert_id: str) -> Alert | None:
         """Return one alert, or None when there is none of this id."""
 
     def alert_events(self, alert_id: str) -> pd.DataFrame:
         """Return what happened to an alert, newest first."""
+
+    def judged_bars(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        """Return a series' minute bars in [start, end) with what the detector said of each, oldest first."""
 
     def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
         """Return how good the alerts of the last 90 days were by series, kind and detector, the most frequent first."""
@@ -69,6 +72,12 @@ class DashboardReader(Protocol):
 
     def hops(self) -> pd.DataFrame:
         """Return what each step of the minute path wrote in the last day."""
+
+    def detector(self) -> pd.DataFrame:
+        """Return how far the detector has come in each Kafka partition, and how old that is."""
+
+    def troubles(self) -> Troubles:
+        """Return what of the record should not be."""
 
     def runs(self, limit: int) -> pd.DataFrame:
         """Return the newest runs of the pipeline, newest first."""

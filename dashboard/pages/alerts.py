@@ -1,22 +1,28 @@
 """The alerts: a list that can be narrowed down; of one of them the WHY, its history and what people may do; how good
 they are."""
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import alert_forms, wording
+from dashboard import alert_forms, alert_why, wording
+from dashboard.alert_export import MOST_EXPORTED, alerts_csv
 from dashboard.display import Columns, Display, answer, header, live, picked_row
 from dashboard.reading import DashboardReader
-from volwatch.warehouse.readings import AlertFilter
+from volwatch.warehouse.readings import AlertFilter, AlertOrder
 
 STATES = ("OPEN", "ESCALATED", "CLOSED", "RETRACTED", "SUPPRESSED")
 SEVERITIES = ("HIGH", "MEDIUM", "LOW")
 LISTED_ALERTS = 200
+ORDERS: Mapping[str, AlertOrder] = {
+    "Newest": "newest",
+    "Severity": "severity",
+    "Strongest": "strongest",
+    "Longest": "longest",
+    "Symbol": "symbol",
+}
 
 ALERT_COLUMNS: Columns = {
     "onset_bar": st.column_config.DatetimeColumn("Began (UTC)", format="MMM D, HH:mm", timezone="UTC"),
@@ -59,8 +65,9 @@ _QUALITY_COLUMNS: Columns = {
 def render(reader: DashboardReader, display: Display) -> None:
     """Draw the page. The alert in the address (``?alert=``) is shown in full."""
     header(reader, display, "Alerts")
-    asked = _asked()
-    live(display, lambda: _list(reader, asked))
+    asked, order = _asked()
+    live(display, lambda: _list(reader, asked, order))
+    _export(lambda: alerts_csv(reader.alerts(asked, MOST_EXPORTED, order)))
     alert_id = st.query_params.get("alert")
     if alert_id is not None:
         st.divider()
@@ -80,34 +87,33 @@ def alert_table(alerts: pd.DataFrame) -> pd.DataFrame:
     return alerts.assign(marks=marks)[list(ALERT_COLUMNS)]
 
 
-def why_table(why: Mapping[str, Any]) -> pd.DataFrame:
-    """Return an alert's WHY as rows of fact and value; a fact inside another is named by its path."""
-    rows = list(_facts("", why))
-    return pd.DataFrame(rows, columns=["Fact", "Value"])
-
-
-def _facts(path: str, value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _facts(f"{path} › {name}" if path else str(name), inner)
-    elif isinstance(value, str):
-        yield path, value
-    else:
-        yield path, json.dumps(value, ensure_ascii=False)
-
-
-def _asked() -> AlertFilter:
-    state, severity, symbol, source = st.columns([3, 2, 1, 1])
-    return AlertFilter(
+def _asked() -> tuple[AlertFilter, AlertOrder]:
+    state, severity, symbol, source, order = st.columns([3, 2, 1, 1, 1])
+    asked = AlertFilter(
         states=tuple(state.multiselect("State", STATES, key="alert-states", placeholder="any")),
         severities=tuple(severity.multiselect("Severity", SEVERITIES, key="alert-severities", placeholder="any")),
         symbol=symbol.text_input("Symbol", key="alert-symbol", placeholder="any").strip() or None,
         source=source.text_input("Source", key="alert-source", placeholder="any").strip() or None,
     )
+    return asked, ORDERS[order.selectbox("Sorted by", list(ORDERS), key="alert-order")]
 
 
-def _list(reader: DashboardReader, asked: AlertFilter) -> None:
-    alerts = reader.alerts(asked, LISTED_ALERTS)
+def _export(write: Callable[[], bytes]) -> None:
+    # Written when it is asked for, and not on every refresh.
+    st.download_button(
+        "Export as CSV",
+        write,
+        file_name="alerts.csv",
+        mime="text/csv",
+        key="alert-export",
+        on_click="ignore",
+        icon=":material/download:",
+        help=f"The alerts that pass the filter, at most {MOST_EXPORTED:,}, in the order chosen",
+    )
+
+
+def _list(reader: DashboardReader, asked: AlertFilter, order: AlertOrder) -> None:
+    alerts = reader.alerts(asked, LISTED_ALERTS, order)
     if alerts.empty:
         words = "No alert so far." if asked == AlertFilter() else "No alert passes the filter. Widen it to see more."
         st.info(words, icon=":material/notifications_off:")
@@ -116,7 +122,7 @@ def _list(reader: DashboardReader, asked: AlertFilter) -> None:
     key = f"alerts-{hash(tuple(alerts['alert_id']))}"
     row = picked_row(alert_table(alerts), key, len(alerts), ALERT_COLUMNS)
     if len(alerts) == LISTED_ALERTS:
-        st.caption(f"The newest {LISTED_ALERTS} are listed.")
+        st.caption(f"The first {LISTED_ALERTS} in this order are listed. Narrow the filter, or export them all.")
     if row is not None:
         st.query_params["alert"] = alerts["alert_id"][row]
         st.rerun()
@@ -128,6 +134,7 @@ def _one(reader: DashboardReader, display: Display, alert_id: str) -> None:
         st.warning("There is no alert of the id in the address.", icon=":material/search_off:")
         return
     live(display, lambda: _headline(reader, alert_id))
+    live(display, lambda: _picture(reader, alert_id))
     # The forms stand outside the live parts: a refresh must not touch what a person is typing.
     alert_forms.acts(reader, alert)
     live(display, lambda: _details(reader, alert_id))
@@ -158,18 +165,24 @@ def _headline(reader: DashboardReader, alert_id: str) -> None:
         st.text(f"Note: {alert.note}")
 
 
+def _picture(reader: DashboardReader, alert_id: str) -> None:
+    alert = reader.alert(alert_id)
+    if alert is not None:
+        alert_why.picture(reader, alert)
+
+
 def _details(reader: DashboardReader, alert_id: str) -> None:
     alert = reader.alert(alert_id)
     if alert is None:
         return
     why, history = st.columns(2)
     with why:
-        st.markdown("**Why**")
-        st.dataframe(why_table(alert.why), key="alert-why", hide_index=True, height="content")
+        alert_why.facts(alert.why)
     with history:
         st.markdown("**What happened**")
         events = reader.alert_events(alert_id)
         st.dataframe(events, key="alert-events", hide_index=True, column_config=_EVENT_COLUMNS, placeholder="–")
+        alert_why.raw_objects(alert)
 
 
 def _quality(reader: DashboardReader, asked: AlertFilter) -> None:

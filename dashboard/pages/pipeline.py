@@ -1,9 +1,10 @@
-"""The minute path from the raw zone to the alerts: what each hop did, how far it is behind, what it set aside."""
+"""The platform itself: what is wrong in words, what each hop did and how far it is behind, what was set aside."""
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import wording
+from dashboard.diagnosis import Checkup, difference_rows, faults
 from dashboard.display import Columns, Display, header, live
 from dashboard.reading import DashboardReader
 
@@ -11,9 +12,11 @@ LISTED_RUNS = 15
 
 _HOP_COLUMNS: Columns = {
     "hop": "Hop",
+    "rows_per_minute": st.column_config.NumberColumn("A minute", format="localized", help="Of the last 10 minutes"),
     "rows_last_run": st.column_config.NumberColumn("Last run", format="localized"),
     "rows_1d": st.column_config.NumberColumn("Last 24 h", format="localized"),
-    "last": "Last seen",
+    "lag": st.column_config.TextColumn("Lag", help="Age of the newest trade that it has reached"),
+    "last": st.column_config.TextColumn("Last success", help="When it last wrote anything"),
     "last_rows_at": st.column_config.DatetimeColumn("At (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC"),
 }
 _RUN_COLUMNS: Columns = {
@@ -26,6 +29,13 @@ _RUN_COLUMNS: Columns = {
     "bars": st.column_config.NumberColumn("Bars", format="localized"),
     "volatility": st.column_config.NumberColumn("Volatility", format="localized"),
     "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
+}
+_DETECTOR_COLUMNS: Columns = {
+    "kafka_partition": st.column_config.NumberColumn("Partition", width="small"),
+    "next_offset": st.column_config.NumberColumn("Next offset", format="localized"),
+    "ahead": st.column_config.NumberColumn("Ahead of the minute path", format="localized", help="In records"),
+    "lag": st.column_config.TextColumn("Lag", help="Since the newest trade that it has judged was received"),
+    "last": st.column_config.TextColumn("Last success", help="When its state was last written"),
 }
 _POSITION_COLUMNS: Columns = {
     "kafka_partition": st.column_config.NumberColumn("Partition", width="small"),
@@ -67,7 +77,11 @@ _CHANNEL_COLUMNS: Columns = {
 def render(reader: DashboardReader, display: Display) -> None:
     """Draw the page."""
     header(reader, display, "Pipeline")
+    live(display, lambda: _faults(reader, display))
+    st.subheader("Hops")
     live(display, lambda: _hops(reader))
+    st.subheader("Detector")
+    live(display, lambda: _detector(reader))
     st.subheader("Kafka partitions")
     live(display, lambda: _positions(reader))
     st.subheader("Quarantine")
@@ -80,9 +94,25 @@ def render(reader: DashboardReader, display: Display) -> None:
     live(display, lambda: _runs(reader))
 
 
-def difference_rows(reconciliation: pd.DataFrame) -> int:
-    """Return how many rows one hop has and the next has not."""
-    return int((reconciliation["missing_raw"] + reconciliation["unloaded"]).sum())
+def _faults(reader: DashboardReader, display: Display) -> None:
+    found = Checkup(
+        reader.freshness(),
+        display.stale_seconds,
+        reader.hops(),
+        reader.detector(),
+        reader.positions(),
+        reader.reconciliation(),
+        reader.channels(),
+        reader.troubles(),
+    )
+    if found.freshness.last_run is None and found.positions.empty:
+        return  # nothing has begun: the header says how to begin
+    told = faults(found)
+    if not told:
+        st.success("Nothing is wrong: every hop is up to date.", icon=":material/check_circle:")
+    for fault in told:
+        box, icon = (st.error, ":material/error:") if fault.level == "error" else (st.warning, ":material/warning:")
+        box(f"**{fault.what}** {fault.to_do} Runbook: `{fault.runbook}`", icon=icon)
 
 
 def _hops(reader: DashboardReader) -> None:
@@ -98,7 +128,19 @@ def _hops(reader: DashboardReader) -> None:
             icon=":material/play_circle:",
         )
         return
-    _table(hops.assign(last=_ages(hops["age_seconds"])), _HOP_COLUMNS, "hops")
+    told = hops.assign(last=_ages(hops["age_seconds"]), lag=[wording.age_text(lag) for lag in hops["lag_seconds"]])
+    _table(told, _HOP_COLUMNS, "hops")
+
+
+def _detector(reader: DashboardReader) -> None:
+    detector = reader.detector()
+    if detector.empty:
+        st.text("No detector has judged a trade yet. `volwatch detector` judges them as they come.")
+        return
+    told = detector.assign(
+        last=_ages(detector["age_seconds"]), lag=[wording.age_text(lag) for lag in detector["lag_seconds"]]
+    )
+    _table(told, _DETECTOR_COLUMNS, "detector")
 
 
 def _positions(reader: DashboardReader) -> None:
@@ -124,10 +166,8 @@ def _reconciliation(reader: DashboardReader) -> None:
         return
     checked = wording.time_text(reconciliation["checked_at"].iloc[0])
     difference = difference_rows(reconciliation)
-    if difference:
-        st.error(f"{difference:,} rows differ between hops, checked {checked}.", icon=":material/difference:")
-    else:
-        st.success(f"Every hop agrees, checked {checked}.", icon=":material/check_circle:")
+    said = f"{difference:,} rows differ between hops" if difference else "Every hop agrees"
+    st.text(f"{said}, checked {checked}.")
     _table(reconciliation, _RECONCILIATION_COLUMNS, "reconciliation")
 
 
@@ -136,11 +176,6 @@ def _channels(reader: DashboardReader) -> None:
     if channels.empty:
         st.text("Nobody is told of alerts: no notifier has served a channel yet.")
         return
-    dead = channels.loc[~channels["up"], "channel"].tolist()
-    if dead:
-        st.error(
-            f"Failing: {', '.join(dead)}. What waits for it is kept and tried again.", icon=":material/sms_failed:"
-        )
     told = channels.assign(
         state=["up" if up else "failing" for up in channels["up"]],
         since=[wording.age_text(age) if pd.notna(age) else "–" for age in channels["waiting_seconds"]],

@@ -22,6 +22,7 @@ sys.path[0] = str(ROOT)
 from tests.benchmarks import (  # noqa: E402 - found by the path above
     bars,
     consumer,
+    dashboard,
     early,
     engine,
     fastpath,
@@ -52,6 +53,7 @@ def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
         "consumer": partial(consumer.run, servers),
         "consumer_vs_loop": partial(consumer.run_against_loop, servers),
         "loader": partial(loader.run, servers),
+        "dashboard_query_p95_ms": partial(dashboard.run, servers),
         "fastpath_p50_ms": lambda tell: fast(tell)["p50"],
         "fastpath_p99_ms": lambda tell: fast(tell)["p99"],
     }

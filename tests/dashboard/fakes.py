@@ -9,7 +9,7 @@ import pandas as pd
 from dashboard.display import Display
 from volwatch.errors import BadInput, Transient
 from volwatch.warehouse.alert_acts import Scope
-from volwatch.warehouse.readings import Alert, AlertFilter, Freshness, Series, Silence
+from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Troubles
 
 NOW = datetime(2026, 1, 5, 15, 0, 30, tzinfo=UTC)
 NEWEST_BAR = NOW.replace(second=0) - timedelta(minutes=1)
@@ -38,7 +38,8 @@ EMPTY_OVERVIEW = no_rows(
     "source symbol close change_last_bar change_all_bars closes newest_bar newest_trade age_seconds cc cc_null_reason "
     "ewma ewma_null_reason annualisation statistic threshold statistic_null_reason alert_state alert_severity"
 )
-EMPTY_HOPS = no_rows("hop rows_1d rows_last_run last_rows_at age_seconds")
+EMPTY_HOPS = no_rows("hop rows_per_minute rows_last_run rows_1d last_rows_at age_seconds lag_seconds")
+EMPTY_DETECTOR = no_rows("kafka_partition next_offset ahead updated_at age_seconds lag_seconds")
 EMPTY_RUNS = no_rows(
     "finished_at duration_seconds objects rows_loaded rows_rejected bars volatility alerts newest_event "
     "event_lag_seconds"
@@ -66,6 +67,8 @@ class FakeReader:
     signal_rows: pd.DataFrame = field(default_factory=EMPTY_SIGNALS.copy)
     alert_rows: dict[str, Alert] = field(default_factory=dict)
     hop_rows: pd.DataFrame = field(default_factory=EMPTY_HOPS.copy)
+    detector_rows: pd.DataFrame = field(default_factory=EMPTY_DETECTOR.copy)
+    troubles_now: Troubles = field(default_factory=lambda: Troubles(0, 0, 0))
     run_rows: pd.DataFrame = field(default_factory=EMPTY_RUNS.copy)
     position_rows: pd.DataFrame = field(default_factory=EMPTY_POSITIONS.copy)
     quarantine_rows: pd.DataFrame = field(default_factory=EMPTY_QUARANTINE.copy)
@@ -74,6 +77,7 @@ class FakeReader:
     silenced: list[Silence] = field(default_factory=list)
     channel_rows: pd.DataFrame = field(default_factory=EMPTY_CHANNELS.copy)
     away: bool = False
+    orders: list[AlertOrder] = field(default_factory=list)
 
     def _answer(self) -> None:
         if self.away:
@@ -111,8 +115,9 @@ class FakeReader:
         self._answer()
         return _between(self.signal_rows, start, end)
 
-    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
+    def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
         self._answer()
+        self.orders.append(order)
         chosen = [alert for alert in self.alert_rows.values() if _passes(alert, asked)]
         rows = [{name: getattr(alert, name) for name in EMPTY_ALERTS.columns} for alert in chosen[:limit]]
         return pd.DataFrame(rows, columns=EMPTY_ALERTS.columns)
@@ -132,6 +137,13 @@ class FakeReader:
             return False
         self.alert_rows[alert_id] = replace(alert, acknowledged_by=person, acknowledged_at=NOW, note=remark)
         return True
+
+    def judged_bars(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        self._answer()
+        if self.bar_rows.empty:
+            return self.bar_rows
+        judged = self.signal_rows[["bar_start", "statistic", "threshold", "log_range", "expected_log_range"]]
+        return _between(self.bar_rows.merge(judged, on="bar_start", how="left"), start, end)
 
     def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
         self._answer()
@@ -172,6 +184,14 @@ class FakeReader:
     def hops(self) -> pd.DataFrame:
         self._answer()
         return self.hop_rows
+
+    def detector(self) -> pd.DataFrame:
+        self._answer()
+        return self.detector_rows
+
+    def troubles(self) -> Troubles:
+        self._answer()
+        return self.troubles_now
 
     def runs(self, limit: int) -> pd.DataFrame:
         self._answer()
@@ -341,7 +361,13 @@ def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
         ),
         signal_rows=some_signals([None, 1.0, 5.0]),
         alert_rows={alert.alert_id: alert},
-        hop_rows=pd.DataFrame([["bars written", 1440, 1, newest, age_seconds]], columns=EMPTY_HOPS.columns),
+        hop_rows=pd.DataFrame(
+            [["bars written", 1.0, 1, 1440, newest, age_seconds, age_seconds]], columns=EMPTY_HOPS.columns
+        ),
+        detector_rows=pd.DataFrame(
+            [[0, 640, 40, NOW, 0.5, 1.0]],
+            columns=EMPTY_DETECTOR.columns,
+        ),
         run_rows=pd.DataFrame([[newest, 1.5, 6, 600, 2, 1, 6, 1, newest, 20.0]], columns=EMPTY_RUNS.columns),
         position_rows=pd.DataFrame(
             [[0, 600, 2, newest, age_seconds, "trades/date=2026-01-05/hour=15/x.csv.gz", 600]],

@@ -1,18 +1,19 @@
 """The dashboard as people have it: the real process, a real PostgreSQL, a real browser."""
 
+import csv
 import random
-import shutil
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
+from tests.dashboard.chromium import chromium
 from tests.dashboard.conftest import Warehouse
 from volwatch.local.ports import LOOPBACK, free_port
 from volwatch.local.process import Processes
@@ -25,19 +26,8 @@ pytestmark = pytest.mark.browser
 
 AAPL = Series("simulator", "AAPL")
 HOSTILE = Series("simulator", "<script>alert(1)</script>")
-CHROMIUM = "chromium"
 RANDOMNESS = random.SystemRandom()
 METRICS_PORT = free_port(RANDOMNESS)
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 # Patience for a busy machine; what must be quick says so where it is tested.
 expect.set_options(timeout=30_000)
@@ -47,10 +37,7 @@ Open = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with (
-        sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=SWITCHES)) as started,
-    ):
+    with chromium() as started:
         yield started
 
 
@@ -124,7 +111,13 @@ def test_every_page_loads_with_data_and_without_an_error_in_the_console(
     page.on("request", remember)
     page.goto(address)
     cell(page, HOSTILE.symbol)
-    for name, content in (("Symbol", "Detector"), ("Alerts", "Severity"), ("Pipeline", "Kafka partitions")):
+    contents = {
+        "Symbol": "Detector",
+        "Alerts": "Severity",
+        "Back-test": "Opens at S",
+        "Pipeline": "Kafka partitions",
+    }
+    for name, content in contents.items():
         page.get_by_role("link", name=name).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
         expect(page.get_by_text(content).first).to_be_visible()
@@ -227,6 +220,33 @@ def test_an_alert_is_noted_judged_and_silenced_and_the_silence_ended(
     events = reader.alert_events(alert_id)
     assert events["event"].tolist() == ["FALSE_POSITIVE", "NOTE", "OPEN"]
     assert events["actor"].tolist() == ["Ada", "Ada", "pipeline"]
+
+
+def test_an_alert_has_a_picture_and_its_list_can_be_exported(
+    page: Page, dashboard: Open, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    warehouse.rows.market(HOSTILE)
+    alert_id = warehouse.rows.alert(HOSTILE, minutes_ago=5)
+    warehouse.rows.alert(AAPL, severity="LOW")
+    page.goto(f"{dashboard()}/alerts?alert={alert_id}")
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    page.get_by_label("Symbol").fill(HOSTILE.symbol)
+    page.get_by_label("Symbol").press("Enter")
+    page.wait_for_timeout(1_500)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    download.value.save_as(tmp_path / "alerts.csv")
+    with (tmp_path / "alerts.csv").open(newline="") as lines:
+        assert [(row["alert_id"], row["symbol"]) for row in csv.DictReader(lines)] == [(alert_id, HOSTILE.symbol)]
+
+
+def test_the_pipeline_page_says_what_is_wrong_while_it_is(page: Page, dashboard: Open, warehouse: Warehouse) -> None:
+    warehouse.rows.market(AAPL)
+    warehouse.rows.position(0, 600)
+    page.goto(f"{dashboard()}/pipeline")
+    expect(page.get_by_text("No detector has judged a trade yet: alerts come with the minute path")).to_be_visible()
+    warehouse.rows.raw_object("a", 0, 0, 99, fault="not gzip")
+    expect(page.get_by_text("1 object of the raw zone could not be read.")).to_be_visible()
 
 
 def test_it_is_served_under_a_sub_path(page: Page, dashboard: Open, warehouse: Warehouse) -> None:

@@ -1,6 +1,7 @@
 """Each page drawn by Streamlit itself, without a browser, from a reader in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import wording
 from dashboard.display import Display
-from dashboard.pages import alerts, overview, pipeline, symbol
+from dashboard.pages import alerts, backtest, overview, pipeline, symbol
 from tests.dashboard.fakes import (
     AAPL,
     ALERT_ID,
@@ -18,12 +19,13 @@ from tests.dashboard.fakes import (
     market,
     overview_row,
     some_alert,
+    some_bars,
     some_estimates,
 )
 from volwatch.errors import Transient
 from volwatch.warehouse.readings import Freshness, Series
 
-PAGES = [overview.render, symbol.render, alerts.render, pipeline.render]
+PAGES = [overview.render, symbol.render, alerts.render, backtest.render, pipeline.render]
 HOSTILE = ["<script>alert(1)</script>", "**x**", ":red[x]", "$x$", "[x](http://x)"]
 
 Render = Callable[[FakeReader, Display], None]
@@ -186,14 +188,49 @@ def test_the_filter_narrows_the_alerts_down() -> None:
     assert texts(app.info) == ["No alert passes the filter. Widen it to see more."]
 
 
-def test_an_alert_shows_its_why_as_facts() -> None:
-    app = draw(alerts.render, market(), alert=ALERT_ID)
+def test_an_alert_shows_its_why_as_facts_and_the_records_it_was_made_of() -> None:
+    reader = market()
+    known = {"partition": 3, "offsets": [5, 9], "raw_objects": ["trades/a.csv.gz", "trades/b.csv.gz"]}
+    reader.alert_rows[ALERT_ID] = replace(some_alert(), why={**some_alert().why, **known})
+    app = draw(alerts.render, reader, alert=ALERT_ID)
     assert some_alert().sentence in texts(app.text)
     assert app.dataframe[1].value.to_numpy().tolist() == [
         ["statistic", "6.2"],
         ["bar › high", "102.4"],
         ["flags", "[]"],
+        ["partition", "3"],
+        ["offsets", "[5, 9]"],
     ]
+    assert texts(app.code) == ["trades/a.csv.gz\ntrades/b.csv.gz", f"volwatch alerts explain {ALERT_ID}"]
+    assert [text for text in texts(app.caption) if "5 to 9 of partition 3" in text]
+
+
+@pytest.mark.parametrize(
+    ("kind", "pictures"), [("VOLATILITY", 1), ("REOPEN", 1), ("RULE", 1), ("MARKET", 0), ("BLIND", 0)]
+)
+def test_an_alert_of_one_series_has_a_picture(kind: str, pictures: int) -> None:
+    reader = market()
+    reader.alert_rows[ALERT_ID] = replace(some_alert(), kind=kind)
+    app = draw(alerts.render, reader, alert=ALERT_ID)
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == pictures
+
+
+def test_an_alert_whose_bars_are_gone_says_so_in_place_of_a_picture() -> None:
+    reader = market()
+    reader.bar_rows = reader.bar_rows.iloc[:0]
+    app = draw(alerts.render, reader, alert=ALERT_ID)
+    assert len(app.get("plotly_chart")) == 0
+    assert [text for text in texts(app.text) if text.startswith("The bars around the onset are not in the warehouse")]
+
+
+def test_the_list_of_alerts_is_asked_for_in_the_order_chosen() -> None:
+    reader = market()
+    app = draw(alerts.render, reader)
+    assert set(reader.orders) == {"newest"}
+    app.selectbox(key="alert-order").select("Strongest").run()
+    assert reader.orders[-1] == "strongest"
+    assert len(app.get("download_button")) == 1
 
 
 @pytest.mark.parametrize("alert_id", ["nonsense", "00000000-0000-0000-0000-000000000000", "' OR 1=1 --"])
@@ -203,16 +240,27 @@ def test_an_address_of_no_alert_is_said(alert_id: str) -> None:
     assert texts(app.warning) == ["There is no alert of the id in the address."]
 
 
-def test_the_pipeline_page_tells_rows_that_differ() -> None:
+def test_the_pipeline_page_tells_what_is_wrong_and_what_to_do() -> None:
     app = draw(pipeline.render, market())
-    assert texts(app.error) == ["8 rows differ between hops, checked 2026-01-05 14:59:50 UTC."]
+    assert [text.split("**")[1] for text in texts(app.error)] == ["8 rows differ between hops."]
+    assert [text.split("**")[1] for text in texts(app.warning)] == ["2 offsets of Kafka are in no raw object."]
+    assert "8 rows differ between hops, checked 2026-01-05 14:59:50 UTC." in texts(app.text)
 
 
-def test_the_pipeline_page_tells_that_every_hop_agrees() -> None:
+def test_the_pipeline_page_tells_that_nothing_is_wrong() -> None:
     reader = market()
     reader.reconciliation_rows = reader.reconciliation_rows.assign(missing_raw=0, unloaded=0)
+    reader.position_rows = reader.position_rows.assign(gaps=0)
     app = draw(pipeline.render, reader)
-    assert texts(app.success) == ["Every hop agrees, checked 2026-01-05 14:59:50 UTC."]
+    assert texts(app.success) == ["Nothing is wrong: every hop is up to date."]
+    assert [*app.error, *app.warning] == []
+    assert "Every hop agrees, checked 2026-01-05 14:59:50 UTC." in texts(app.text)
+
+
+def test_the_pipeline_page_shows_how_far_the_detector_has_come() -> None:
+    app = draw(pipeline.render, market())
+    [told] = [table.value for table in app.dataframe if "ahead" in table.value]
+    assert told[["next_offset", "ahead", "lag", "last"]].to_numpy().tolist() == [[640, 40, "1 s", "0 s ago"]]
 
 
 def test_the_pipeline_page_lists_channels_and_names_those_that_fail() -> None:
@@ -221,7 +269,7 @@ def test_the_pipeline_page_lists_channels_and_names_those_that_fail() -> None:
     columns = reader.channel_rows.columns
     reader.channel_rows = pd.concat([reader.channel_rows, pd.DataFrame(failing, columns=columns)], ignore_index=True)
     app = draw(pipeline.render, reader)
-    assert "Failing: chat. What waits for it is kept and tried again." in texts(app.error)
+    assert [text for text in texts(app.warning) if "Failing: chat. What waits for it is kept and tried again." in text]
     [told] = [table.value for table in app.dataframe if "sent_1d" in table.value]
     assert told[["channel", "state", "since", "success"]].to_numpy().tolist() == [
         ["desk", "up", "–", "30 s ago"],
@@ -242,3 +290,30 @@ def test_a_pipeline_that_never_ran_is_said_beside_stale_data() -> None:
     reader.freshness_now = Freshness(reader.freshness_now.now, newest, None)
     app = draw(overview.render, reader)
     assert "STALE: the newest trade is 365 d old. The pipeline has never finished a run." in texts(app.error)
+
+
+def test_the_back_test_runs_when_asked_and_lists_what_each_level_raises() -> None:
+    reader = market()
+    reader.bar_rows = some_bars(300)
+    app = draw(backtest.render, reader)
+    assert len(app.dataframe) == 0
+    app.multiselect(key="backtest-levels").set_value([3.0, 3.7])
+    app.button[0].click().run()
+    assert not app.exception
+    assert app.dataframe[0].value["level"].tolist() == [3.0, 3.7]
+    assert "300 bars of 1 symbol-days" in texts(app.caption)
+
+
+def test_the_back_test_of_nothing_says_what_to_choose() -> None:
+    app = draw(backtest.render, market())
+    app.multiselect(key="backtest-series").set_value([])
+    app.button[0].click().run()
+    assert texts(app.warning) == ["Choose at least one series and one level."]
+
+
+def test_the_back_test_judges_no_more_bars_than_is_bearable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest, "MOST_BARS", 20)
+    app = draw(backtest.render, market())
+    app.button[0].click().run()
+    assert "20 bars of 1 symbol-days" in texts(app.caption)
+    assert [text for text in texts(app.warning) if text.startswith("Only 20 bars are judged at once")]

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.provision import OWNER
 from volwatch.warehouse.reader import Reader, open_reader
-from volwatch.warehouse.readings import AlertFilter, LiveSeries, Series
+from volwatch.warehouse.readings import AlertFilter, AlertOrder, LiveSeries, Series, Troubles
 
 pytestmark = pytest.mark.integration
 
@@ -39,8 +40,10 @@ def test_an_empty_warehouse_answers_every_question(reader: Reader) -> None:
         reader.bars(*asked, 60),
         reader.volatility(*asked, 60, ("cc",)),
         reader.signals(*asked),
+        reader.judged_bars(*asked),
         reader.alerts(AlertFilter(), 10),
         reader.hops(),
+        reader.detector(),
         reader.runs(10),
         reader.positions(),
         reader.quarantine(),
@@ -170,6 +173,66 @@ def test_the_hops_count_the_last_day_and_tell_when_each_last_had_rows(warehouse:
         ["alert changes", 3, 0],
     ]
     assert hops["age_seconds"].round(-1).tolist() == [60.0] * 5 + [300.0]
+    assert hops["lag_seconds"].round(-1).tolist() == pytest.approx([65.0] * 6, abs=6)
+    assert hops["rows_per_minute"].tolist() == [1.2, 120.0, 0.4, 1.7, 12.0, 0.3]
+
+
+def test_the_detector_shows_how_far_it_is_ahead_and_how_old_that_is(postgres: Postgres, warehouse: Warehouse) -> None:
+    warehouse.rows.position(0, 200)
+    received = (datetime.now(UTC) - timedelta(seconds=30)).timestamp() * 1000
+    detector = postgres.settings("volwatch_detector", warehouse.settings.database)
+    with closing(connect(detector, application_name="test")) as connection, connection.cursor() as cursor:
+        for partition, offset in ((0, 250), (1, 70)):
+            cursor.execute(
+                """INSERT INTO detector_state (kafka_partition, next_offset, since_offset, revision, watermarks,
+                       engine_version, config_hash, checksum, state)
+                   VALUES (%s, %s, 0, 0, jsonb_build_object('simulator', %s, 'old', 0), '1', '0', '0', '')""",
+                (partition, offset, received),
+            )
+        connection.commit()
+    with closing(open_reader(warehouse.settings, connections=1, application_name="test")) as reader:
+        found = reader.detector()
+    assert found[["kafka_partition", "next_offset"]].to_numpy().tolist() == [[0, 250], [1, 70]]
+    assert found["ahead"].fillna(-1).tolist() == [50, -1]
+    assert found["lag_seconds"].tolist() == pytest.approx([30, 30], abs=10)
+    assert found["age_seconds"].max() < 10
+
+
+def test_what_is_wrong_with_the_record_is_counted(warehouse: Warehouse, reader: Reader) -> None:
+    assert reader.troubles() == Troubles(0, 0, 0)
+    warehouse.rows.raw_object("a", 0, 0, 99, fault="not gzip")
+    warehouse.rows.alert(AAPL, kind="BLIND")
+    assert reader.troubles() == Troubles(alert_differences=0, unreadable_objects=1, blind=1)
+
+
+def test_bars_come_with_what_the_detector_said_of_each(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    for minutes_ago in range(4):
+        rows.bar(AAPL, minutes_ago, close=100.0 + minutes_ago)
+    rows.signal(AAPL, 1, statistic=5.0)
+    rows.signal(NVDA, 2, statistic=9.0)
+    found = reader.judged_bars(AAPL, rows.minute - timedelta(minutes=2), rows.minute)
+    assert listed(found, "bar_start", "close") == [
+        [pd.Timestamp(rows.minute - timedelta(minutes=back)), 100.0 + back] for back in (2, 1)
+    ]
+    assert found["statistic"].fillna(-1).tolist() == [-1, 5.0]
+    assert found["log_range"].fillna(-1).tolist() == [-1, 0.01]
+
+
+def test_alerts_come_in_the_order_asked_for(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    day = timedelta(days=1)
+    old = rows.alert(NVDA, 9, severity="LOW", statistic=9.0, state="CLOSED", closed_at=rows.minute)
+    new = rows.alert(AAPL, 1, severity="MEDIUM", statistic=4.0, state="CLOSED", closed_at=rows.minute)
+    high = rows.alert(REPLAYED, 5, severity="HIGH", statistic=5.0, state="CLOSED", closed_at=rows.minute + day)
+    found = {order: reader.alerts(AlertFilter(), 10, order)["alert_id"].tolist() for order in get_args(AlertOrder)}
+    assert found == {
+        "newest": [new, high, old],
+        "severity": [high, new, old],
+        "strongest": [old, high, new],
+        "longest": [high, old, new],
+        "symbol": [new, high, old],
+    }
 
 
 def test_a_position_shows_its_newest_object(warehouse: Warehouse, reader: Reader) -> None:

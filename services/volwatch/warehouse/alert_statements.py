@@ -1,6 +1,8 @@
 """The SQL of alerts for whoever looks at them: the dashboard, its metrics, the command line. All of it is bounded."""
 
-from volwatch.warehouse.readings import AlertFilter
+from collections.abc import Mapping
+
+from volwatch.warehouse.readings import AlertFilter, AlertOrder
 
 _LISTED = """
 SELECT
@@ -9,16 +11,29 @@ SELECT
     EXISTS (SELECT FROM silenced_alerts AS held WHERE held.alert_id = stock_alerts.alert_id) AS silenced
 FROM stock_alerts"""
 
-ALERTS = f"""{_LISTED}
+_FILTERED = f"""{_LISTED}
 WHERE (%(states)s::text[] = '{{}}' OR state = ANY(%(states)s))
     AND (%(severities)s::text[] = '{{}}' OR severity = ANY(%(severities)s))
     AND (%(kinds)s::text[] = '{{}}' OR kind = ANY(%(kinds)s))
     AND (%(source)s::text IS NULL OR source = %(source)s)
     AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
     AND (%(start)s::timestamptz IS NULL OR onset_bar >= %(start)s)
-    AND (%(end)s::timestamptz IS NULL OR onset_bar < %(end)s)
-ORDER BY onset_bar DESC, recorded_at DESC
-LIMIT %(limit)s"""
+    AND (%(end)s::timestamptz IS NULL OR onset_bar < %(end)s)"""
+
+_NEWEST = "onset_bar DESC, recorded_at DESC"
+_ORDERS: Mapping[AlertOrder, str] = {
+    "newest": _NEWEST,
+    "severity": f"array_position(ARRAY['HIGH', 'MEDIUM', 'LOW'], severity), {_NEWEST}",
+    "strongest": f"statistic / nullif(threshold, 0) DESC NULLS LAST, {_NEWEST}",
+    # An open one lasts until now.
+    "longest": f"coalesce(closed_at, now()) - onset_bar DESC, {_NEWEST}",
+    "symbol": f"symbol, {_NEWEST}",
+}
+
+ALERTS_IN_ORDER: Mapping[AlertOrder, str] = {
+    order: f"{_FILTERED}\nORDER BY {columns}\nLIMIT %(limit)s" for order, columns in _ORDERS.items()
+}
+ALERTS = ALERTS_IN_ORDER["newest"]
 
 LINKED = f"""{_LISTED}
 WHERE market_alert_id = %(alert_id)s::uuid
@@ -33,6 +48,26 @@ SELECT
     market_alert_id::text, false_positive, false_positive_by, false_positive_at, is_silenced(alert_id)
 FROM stock_alerts
 WHERE alert_id = %(alert_id)s::uuid"""
+
+# A bar that two versions of a detector judged has the newer judgement.
+JUDGED_BARS = """
+SELECT DISTINCT ON (bar.bar_start)
+    bar.bar_start,
+    bar.open::double precision,
+    bar.high::double precision,
+    bar.low::double precision,
+    bar.close::double precision,
+    signal.statistic,
+    signal.threshold,
+    signal.log_range,
+    signal.expected_log_range
+FROM stock_prices AS bar
+LEFT JOIN stock_signals AS signal ON signal.source = bar.source AND signal.symbol = bar.symbol
+    AND signal.bar_start = bar.bar_start AND signal.bar_start >= %(start)s AND signal.bar_start < %(end)s
+WHERE bar.source = %(source)s AND bar.symbol = %(symbol)s AND bar.bar_seconds = 60
+    AND bar.bar_start >= %(start)s AND bar.bar_start < %(end)s
+ORDER BY bar.bar_start DESC, signal.updated_at DESC
+LIMIT %(limit)s"""
 
 ALERT_EVENTS = """
 SELECT happened_at, event, severity, bar_start, actor, detail

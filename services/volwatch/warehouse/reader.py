@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
 from volwatch.reconcile import Reconciliation
 from volwatch.settings import WarehouseSettings
-from volwatch.warehouse import alert_acts, alert_reader, alert_statements
+from volwatch.warehouse import alert_acts, alert_reader, alert_statements, pipeline_statements
 from volwatch.warehouse import reader_statements as statements
 from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
@@ -20,12 +20,14 @@ from volwatch.warehouse.pool import Pool
 from volwatch.warehouse.readings import (
     Alert,
     AlertFilter,
+    AlertOrder,
     DetectorQuality,
     Freshness,
     LiveSeries,
     PipelineTotals,
     Series,
     Silence,
+    Troubles,
 )
 
 STATEMENT_TIMEOUT_SECONDS = 10.0
@@ -102,9 +104,10 @@ class Reader:
         """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
         return self._history(statements.SIGNALS, series, start, end)
 
-    def alerts(self, asked: AlertFilter, limit: int) -> pd.DataFrame:
-        """Return the newest alerts that pass the filter, newest first."""
-        return self._frame(alert_statements.ALERTS, alert_statements.filter_parameters(asked, limit))
+    def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
+        """Return the first alerts in an order of those that pass the filter."""
+        statement = alert_statements.ALERTS_IN_ORDER[order]
+        return self._frame(statement, alert_statements.filter_parameters(asked, limit))
 
     def alert(self, alert_id: str) -> Alert | None:
         """Return one alert, or None when there is none of this id."""
@@ -113,6 +116,10 @@ class Reader:
     def alert_events(self, alert_id: str) -> pd.DataFrame:
         """Return what happened to an alert, newest first."""
         return self._frame(alert_statements.ALERT_EVENTS, {"alert_id": alert_id, "limit": ROW_LIMIT})
+
+    def judged_bars(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+        """Return a series' minute bars in [start, end) with what the detector said of each, oldest first."""
+        return self._history(alert_statements.JUDGED_BARS, series, start=start, end=end)
 
     def alert_quality(self, source: str | None, symbol: str | None) -> pd.DataFrame:
         """Return how good the alerts of the last 90 days were by series, kind and detector, the most frequent first."""
@@ -149,7 +156,15 @@ class Reader:
 
     def hops(self) -> pd.DataFrame:
         """Return what each step of the minute path wrote in the last day and when it last wrote anything."""
-        return self._frame(statements.HOPS, {})
+        return self._frame(pipeline_statements.HOPS, {})
+
+    def detector(self) -> pd.DataFrame:
+        """Return how far the detector has come in each Kafka partition, and how old that is."""
+        return self._frame(pipeline_statements.DETECTOR, {"limit": ROW_LIMIT})
+
+    def troubles(self) -> Troubles:
+        """Return what of the record should not be."""
+        return Troubles(*self._rows(pipeline_statements.TROUBLES, {})[0])
 
     def runs(self, limit: int) -> pd.DataFrame:
         """Return the newest runs of the pipeline, newest first."""

@@ -131,27 +131,6 @@ WHERE source = %(source)s AND symbol = %(symbol)s AND bar_start >= %(start)s AND
 ORDER BY bar_start DESC, updated_at DESC
 LIMIT %(limit)s"""
 
-HOPS = """
-SELECT
-    hop,
-    sum(rows)::bigint AS rows_1d,
-    (array_agg(rows ORDER BY run_id DESC))[1] AS rows_last_run,
-    max(finished_at) FILTER (WHERE rows > 0) AS last_rows_at,
-    extract(epoch FROM now() - max(finished_at) FILTER (WHERE rows > 0))::double precision AS age_seconds
-FROM pipeline_runs
-CROSS JOIN LATERAL (
-    VALUES
-        (1, 'raw objects read', objects::bigint),
-        (2, 'trades loaded', rows_loaded),
-        (3, 'trades rejected', rows_rejected),
-        (4, 'bars written', bars::bigint),
-        (5, 'volatility rows written', volatility::bigint),
-        (6, 'alert changes', alerts::bigint)
-) AS counted (place, hop, rows)
-WHERE finished_at > now() - interval '1 day'
-GROUP BY place, hop
-ORDER BY place"""
-
 RUNS = """
 SELECT
     finished_at,

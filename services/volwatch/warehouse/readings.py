@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from volwatch.reconcile import Reconciliation
+
+AlertOrder = Literal["newest", "severity", "strongest", "longest", "symbol"]
+"""What a list of alerts begins with; those that are equal in that stand newest first."""
 
 
 class Series(NamedTuple):
@@ -155,6 +158,24 @@ class DetectorQuality(NamedTuple):
     false_positive_rate: float | None
     median_acknowledge_seconds: float | None
     p90_acknowledge_seconds: float | None
+
+
+class Troubles(NamedTuple):
+    """What of the record should not be, as counts.
+
+    Attributes
+    ----------
+    alert_differences : int
+        Steps of alerts on final bars that only one of detector and minute path found.
+    unreadable_objects : int
+        Raw zone objects that could not be read.
+    blind : int
+        Open alerts of what cannot be seen.
+    """
+
+    alert_differences: int
+    unreadable_objects: int
+    blind: int
 
 
 @dataclass(frozen=True, slots=True)
