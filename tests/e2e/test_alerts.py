@@ -1,4 +1,7 @@
-"""A burst becomes an alert while its bar is open, whoever should know is told once, and the minute path confirms it."""
+"""A burst becomes an alert while its bar is open, whoever should know is told once, and the minute path confirms it.
+
+Before the others by its name: a change of the producer raises alerts of its own, and in one of these a burst is no news.
+"""
 
 import hashlib
 import hmac
