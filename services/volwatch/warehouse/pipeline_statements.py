@@ -43,7 +43,8 @@ SELECT
 FROM detector_state AS judged
 LEFT JOIN load_positions AS loaded USING (kafka_partition)
 CROSS JOIN LATERAL (
-    SELECT max(value::double precision) AS received FROM jsonb_each_text(judged.watermarks)
+    SELECT max(moment::double precision) AS received
+    FROM jsonb_each_text(judged.watermarks) AS each (source, moment)
 ) AS newest
 ORDER BY judged.kafka_partition
 LIMIT %(limit)s"""

@@ -96,8 +96,12 @@ def test_a_damaged_object_is_never_taken_for_a_good_one(data: st.DataObject) -> 
     flipped = data.draw(st.integers(10 * 8, len(good) * 8 - 1), "flipped bit")  # behind the gzip header
     damaged = bytearray(good)
     damaged[flipped // 8] ^= 1 << flipped % 8
-    with pytest.raises(BadObject):
-        decode_object(bytes(damaged))
+    try:
+        found = decode_object(bytes(damaged))
+    except BadObject:
+        return
+    # Behind the last block of deflate some bits say nothing: then no row is another one.
+    assert found.records() == decode_object(good).records()
 
 
 def test_the_header_is_the_columns() -> None:
