@@ -1,6 +1,6 @@
 """A burst becomes an alert while its bar is open, whoever should know is told once, and the minute path confirms it.
 
-Before the others by its name: a change of the producer raises alerts of its own, and in one of these a burst is no news.
+Before the others by its name: a change of the producer raises alerts of its own, and a burst within one is no news.
 """
 
 import hashlib
