@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures import ACCENT, ALARM, DOWN, MUTED, UP, Range
+from dashboard.figures import ACCENT, ALARM, MUTED, Range, candles
 
 BEFORE, AFTER, LONGEST = timedelta(minutes=40), timedelta(minutes=12), timedelta(hours=2)
 _MINUTE = timedelta(minutes=1)
@@ -33,7 +33,7 @@ def why_figure(bars: pd.DataFrame, onset: datetime, shown: Range, *, judged: boo
     rows = 3 if judged else 2
     signals = bars[bars["log_range"].notna()]
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, row_heights=_HEIGHTS[rows], vertical_spacing=0.05)
-    figure.add_trace(_candles(bars), row=1, col=1)
+    figure.add_trace(candles(bars), row=1, col=1)
     figure.add_traces([_ranges(signals, onset), _usual_range(signals)], rows=2, cols=1)
     figure.update_yaxes(title_text="Price", nticks=5, row=1, col=1)
     figure.update_yaxes(title_text="Range, %", rangemode="tozero", nticks=4, row=2, col=1)
@@ -61,20 +61,6 @@ def why_figure(bars: pd.DataFrame, onset: datetime, shown: Range, *, judged: boo
 def percent_of(log_ranges: "pd.Series[float]") -> "pd.Series[float]":
     """Return ranges as per cent of the price, as the sentence of an alert has them, from ln(ln(high/low))."""
     return log_ranges.map(lambda value: math.expm1(math.exp(value)) * 100)
-
-
-def _candles(bars: pd.DataFrame) -> go.Candlestick:
-    return go.Candlestick(
-        x=bars["bar_start"],
-        open=bars["open"],
-        high=bars["high"],
-        low=bars["low"],
-        close=bars["close"],
-        increasing={"line": {"color": UP, "width": 1}, "fillcolor": UP},
-        decreasing={"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
-        name="Price",
-        showlegend=False,
-    )
 
 
 def _ranges(signals: pd.DataFrame, onset: datetime) -> go.Bar:

@@ -22,21 +22,7 @@ Range = tuple[datetime, datetime]
 def price_figure(bars: pd.DataFrame, alerts: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
     """Return candles over volume, with a marker above the bar at which each alert began."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.03)
-    figure.add_trace(
-        go.Candlestick(
-            x=bars["bar_start"],
-            open=bars["open"],
-            high=bars["high"],
-            low=bars["low"],
-            close=bars["close"],
-            increasing={"line": {"color": UP, "width": 1}, "fillcolor": UP},
-            decreasing={"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
-            name="Price",
-            showlegend=False,
-        ),
-        row=1,
-        col=1,
-    )
+    figure.add_trace(candles(bars), row=1, col=1)
     colours = [UP if close >= open_ else DOWN for open_, close in zip(bars["open"], bars["close"], strict=True)]
     volume = go.Bar(x=bars["bar_start"], y=bars["volume"], marker_color=colours, name="Volume", showlegend=False)
     figure.add_trace(volume, row=2, col=1)
@@ -45,6 +31,21 @@ def price_figure(bars: pd.DataFrame, alerts: pd.DataFrame, shown: Range, revisio
     figure.update_yaxes(title_text="Price", row=1, col=1)
     figure.update_yaxes(title_text="Volume", rangemode="tozero", nticks=3, row=2, col=1)
     return _finish(figure, shown, revision, height=440)
+
+
+def candles(bars: pd.DataFrame) -> go.Candlestick:
+    """Return the candles of bars."""
+    return go.Candlestick(
+        x=bars["bar_start"],
+        open=bars["open"],
+        high=bars["high"],
+        low=bars["low"],
+        close=bars["close"],
+        increasing={"line": {"color": UP, "width": 1}, "fillcolor": UP},
+        decreasing={"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
+        name="Price",
+        showlegend=False,
+    )
 
 
 def volatility_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> go.Figure:

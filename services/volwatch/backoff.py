@@ -12,6 +12,12 @@ _FIRST_SECONDS = 0.5
 _MOST_SECONDS = 15.0
 
 
+def wait_seconds(failures: int, first_seconds: float, most_seconds: float, random: Callable[[], float]) -> float:
+    """Return how long to wait after so many failures in a row, at least one: doubled up to a bound, cut by chance."""
+    longest_seconds = min(most_seconds, first_seconds * 2.0 ** min(failures - 1, 10))
+    return longest_seconds * (0.5 + 0.5 * random())
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Waits that double up to a bound, each cut by chance so that many clients do not come back at once.
@@ -31,8 +37,7 @@ class Backoff:
         """Return how long to wait after so many failures in a row, or None when it is time to give up."""
         if failures >= self.attempts:
             return None
-        longest_seconds = min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(failures - 1, 10))
-        return longest_seconds * (0.5 + 0.5 * self.random())
+        return wait_seconds(failures, _FIRST_SECONDS, _MOST_SECONDS, self.random)
 
     def retry(
         self, operation: Callable[[], _T], pause: Callable[[float], object], tell: Callable[[Transient], object]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from volwatch.backoff import wait_seconds
+
 DEAD_AFTER_FAILURES = 5
 """So many in a row, and the channel counts as dead; it is tried all the same."""
 
@@ -13,5 +15,4 @@ def pause_seconds(failures: int, random: Callable[[], float]) -> float:
     """Return how long to wait after so many failures in a row: doubled up to five minutes, cut by chance."""
     if failures == 0:
         return 0.0
-    longest_seconds = min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(failures - 1, 10))
-    return longest_seconds * (0.5 + 0.5 * random())
+    return wait_seconds(failures, _FIRST_SECONDS, _MOST_SECONDS, random)

@@ -18,7 +18,7 @@ from volwatch.analytics.market_wide import MEMBER_KINDS
 from volwatch.analytics.results import Facts, Transition
 from volwatch.analytics.rules.rule import KIND as RULE
 from volwatch.warehouse import transition_statements as statements
-from volwatch.warehouse.market_reader import Since
+from volwatch.warehouse.market_reader import Since, utc
 from volwatch.warehouse.market_statements import EVENT
 from volwatch.warehouse.market_writer import write_market_alerts
 from volwatch.warehouse.writer import objects_with
@@ -114,7 +114,7 @@ class _Writer:
         if self._cursor.rowcount:
             self._audit(row, step.state)
             if step.state == "RETRACTED":
-                self._note_onset(step.source, _time(step.onset))
+                self._note_onset(step.source, utc(step.onset))
         return 0
 
     def _row(self, step: Transition) -> dict[str, object]:
@@ -124,8 +124,8 @@ class _Writer:
             "event": step.state,
             "severity": step.severity,
             "statistic": step.peak,
-            "bar_start": _time(step.bar),
-            "closed_at": _time(closes),
+            "bar_start": utc(step.bar),
+            "closed_at": utc(closes),
             "final": step.final,
             **self._place(),
         }
@@ -157,7 +157,7 @@ class _Writer:
         if objects and row["is_record"]:
             self._cursor.execute(statements.OBJECTS, row | {"raw_objects": Json(objects)})
         if applied is not None:
-            self._note_onset(step.source, _time(step.onset))
+            self._note_onset(step.source, utc(step.onset))
         return int(fresh)
 
     def _give_way(self, row: _Row) -> None:
@@ -166,7 +166,7 @@ class _Writer:
             self._audit({**row, "alert_id": other, "severity": severity}, state)
 
     def _retract_unborne(self, source: str, final_before: int) -> None:
-        asked = {"source": source, "final_before": _time(final_before), "kinds": [*MEMBER_KINDS, RULE], **self._place()}
+        asked = {"source": source, "final_before": utc(final_before), "kinds": [*MEMBER_KINDS, RULE], **self._place()}
         self._cursor.execute(statements.UNBORNE, asked)
         for name, severity, onset in self._cursor.fetchall():
             self._audit({**asked, "alert_id": name, "severity": severity, "bar_start": onset}, "RETRACTED")
@@ -188,7 +188,7 @@ def _opening(step: Transition, facts: Facts, threshold: float, config_hash: str)
         "kind": step.kind,
         "detector": step.detector,
         "detector_version": step.detector_version,
-        "onset_bar": _time(step.onset),
+        "onset_bar": utc(step.onset),
         "state": step.state,
         "threshold": threshold if step.threshold is None else step.threshold,
         "volatility": told.volatility,
@@ -197,14 +197,10 @@ def _opening(step: Transition, facts: Facts, threshold: float, config_hash: str)
         "sentence": told.sentence,
         "why": told.why,
         "config_hash": config_hash,
-        "detected_at": _time(step.watermark),
+        "detected_at": utc(step.watermark),
     }
 
 
 def _dict(value: object) -> dict[str, object]:
     assert isinstance(value, dict)  # noqa: S101 - narrows the type: it is the why of an opening
     return value
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
