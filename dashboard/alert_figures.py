@@ -7,7 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures import ACCENT, ALARM, MUTED, Range, candles
+from dashboard.chart_frame import Range, exactly
+from dashboard.figures import candles
+from dashboard.palette import ACCENT, ALARM, MUTED
 
 BEFORE, AFTER, LONGEST = timedelta(minutes=40), timedelta(minutes=12), timedelta(hours=2)
 _MINUTE = timedelta(minutes=1)
@@ -53,7 +55,7 @@ def why_figure(bars: pd.DataFrame, onset: datetime, shown: Range, *, judged: boo
         uirevision=onset.isoformat(),
     )
     figure.update_yaxes(automargin=False, zeroline=False)
-    figure.update_xaxes(range=list(shown), rangeslider_visible=False, hoverformat="%Y-%m-%d %H:%M UTC")
+    figure.update_xaxes(autorangeoptions=exactly(shown), rangeslider_visible=False, hoverformat="%Y-%m-%d %H:%M UTC")
     figure.update_xaxes(title={"text": "UTC", "standoff": 4}, row=rows, col=1)
     return figure
 

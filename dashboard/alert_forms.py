@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+import pandas as pd
 import streamlit as st
 
-from dashboard import wording
-from dashboard.display import Columns, Display, answer, live
+from dashboard.display import Columns, Display, answer, live, table, time_text
 from dashboard.reading import DashboardReader
 from volwatch.errors import BadInput, Transient
 from volwatch.warehouse.alert_acts import Scope
@@ -37,27 +37,31 @@ _SILENCE_COLUMNS: Columns = {
 _NAME_NEEDED = "Say who you are: the name is written to the history."
 
 
-def acts(reader: DashboardReader, alert: Alert) -> None:
-    """Draw the forms of one alert. A name is asked for once, for all of them."""
-    st.text_input("Your name", max_chars=LONGEST_NAME, key=PERSON)
+def acts(reader: DashboardReader, display: Display, alert: Alert) -> None:
+    """Draw the forms of one alert, if anybody may act. Who is not signed in types a name, once for all of them."""
+    if not display.may_act:
+        return
+    person = display.person or st.text_input("Your name", max_chars=LONGEST_NAME, key=PERSON)
     if alert.acknowledged_at is None:
-        _acknowledge_form(reader, alert)
+        _acknowledge_form(reader, alert, person)
     with st.expander("Note, false positive, silence"):
-        _note_form(reader, alert)
-        _judge_form(reader, alert)
-        _silence_form(reader, alert)
+        _note_form(reader, alert, person)
+        _judge_form(reader, alert, person)
+        _silence_form(reader, alert, person)
 
 
 def silences(reader: DashboardReader, display: Display) -> None:
-    """Draw the silences that are not over, and the form that ends one."""
+    """Draw the silences that are not over and, if anybody may act, the form that ends one."""
     st.markdown("**Silences**")
     live(display, lambda: _silence_table(reader))
+    if not display.may_act:
+        return
     found = {_silence_text(silence): silence for silence in answer(display, reader.silences)}
     if not found:
         return
     with st.expander("End a silence"), st.form("end-silence", border=False):
-        name, which, button = st.columns([1, 3, 1], vertical_alignment="bottom")
-        person = name.text_input("Who ends it", max_chars=LONGEST_NAME, key="end-silence-person")
+        *name, which, button = st.columns([1, 3, 1] if display.person is None else [4, 1], vertical_alignment="bottom")
+        person = display.person or name[0].text_input("Who ends it", max_chars=LONGEST_NAME, key="end-silence-person")
         chosen = which.selectbox("Silence", list(found), key="end-silence-which")
         sent = button.form_submit_button("End", width="stretch")
     if sent and chosen is not None:
@@ -65,7 +69,7 @@ def silences(reader: DashboardReader, display: Display) -> None:
         _do(person, lambda who: reader.end_silence(number, who), "Ended.", "It was over already.")
 
 
-def _acknowledge_form(reader: DashboardReader, alert: Alert) -> None:
+def _acknowledge_form(reader: DashboardReader, alert: Alert, person: str) -> None:
     with st.form(f"acknowledge-{alert.alert_id}", border=True):
         note, button = st.columns([4, 1], vertical_alignment="bottom")
         remark = note.text_input("Note (optional)", max_chars=LONGEST_TEXT, key=f"remark-{alert.alert_id}")
@@ -73,14 +77,14 @@ def _acknowledge_form(reader: DashboardReader, alert: Alert) -> None:
     if sent:
         text = _printable(remark) or None
         _do(
-            st.session_state[PERSON],
+            person,
             lambda who: reader.acknowledge(alert.alert_id, who, text),
             "Acknowledged.",
             "Somebody had acknowledged it before you.",
         )
 
 
-def _note_form(reader: DashboardReader, alert: Alert) -> None:
+def _note_form(reader: DashboardReader, alert: Alert, person: str) -> None:
     with st.form(f"note-{alert.alert_id}", border=False):
         field, button = st.columns([4, 1], vertical_alignment="bottom")
         text = field.text_input("New note", max_chars=LONGEST_TEXT, key=f"note-text-{alert.alert_id}")
@@ -88,14 +92,14 @@ def _note_form(reader: DashboardReader, alert: Alert) -> None:
     if sent:
         note = _printable(text)
         _do(
-            st.session_state[PERSON],
+            person,
             lambda who: reader.annotate(alert.alert_id, who, note),
             "Written.",
             "There is no such alert.",
         )
 
 
-def _judge_form(reader: DashboardReader, alert: Alert) -> None:
+def _judge_form(reader: DashboardReader, alert: Alert, person: str) -> None:
     is_false = not alert.false_positive
     label = "Mark as false positive" if is_false else "Withdraw false positive"
     with st.form(f"judge-{alert.alert_id}", border=False):
@@ -105,14 +109,14 @@ def _judge_form(reader: DashboardReader, alert: Alert) -> None:
     if sent:
         remark = _printable(text) or None
         _do(
-            st.session_state[PERSON],
+            person,
             lambda who: reader.mark_false_positive(alert.alert_id, who, remark, is_false=is_false),
             "Written.",
             "Somebody had said so before you.",
         )
 
 
-def _silence_form(reader: DashboardReader, alert: Alert) -> None:
+def _silence_form(reader: DashboardReader, alert: Alert, person: str) -> None:
     with st.form(f"silence-{alert.alert_id}", border=False):
         what, how_long, why, button = st.columns([1, 1, 2, 1], vertical_alignment="bottom")
         scope = what.selectbox("Silence alerts of", list(_SCOPES), key=f"silence-scope-{alert.alert_id}")
@@ -122,7 +126,7 @@ def _silence_form(reader: DashboardReader, alert: Alert) -> None:
     if sent:
         told = _printable(reason)
         _do(
-            st.session_state[PERSON],
+            person,
             lambda who: reader.silence(who, told, _SCOPES[scope](alert), DURATIONS[duration]) > 0,
             "Silenced: such alerts are shown, and not told.",
             "",
@@ -144,11 +148,11 @@ def _silence_table(reader: DashboardReader) -> None:
         }
         for silence in found
     ]
-    st.dataframe(rows, key="silences", hide_index=True, column_config=_SILENCE_COLUMNS)
+    table(pd.DataFrame(rows), "silences", _SILENCE_COLUMNS)
 
 
 def _silence_text(silence: Silence) -> str:
-    return f"{silence.silence_id}: {silence.scope}, until {wording.time_text(silence.ends_at)}"
+    return f"{silence.silence_id}: {silence.scope}, until {time_text(silence.ends_at)}"
 
 
 def _do(person: str, act: Callable[[str], bool], done: str, in_vain: str) -> None:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.alert_figures import why_figure, why_range
-from dashboard.display import ROW_PIXELS, TALLEST_TABLE_ROWS
+from dashboard.display import ROW_PIXELS, TALLEST_TABLE_ROWS, Columns, chart, table
 from dashboard.reading import DashboardReader
 from volwatch.warehouse.readings import Alert, Series
 
@@ -34,6 +35,10 @@ _FIRST = (
     "bar",
     "flags",
 )
+_LINK_COLUMNS: Columns = {
+    "link": st.column_config.LinkColumn("", display_text="open", width=60),
+    "key": "Object",
+}
 _OF_A_BAR = ("start", "open", "high", "low", "close", "move", "volume", "trades")
 
 
@@ -51,26 +56,36 @@ def picture(reader: DashboardReader, alert: Alert) -> None:
     first, last = bars["bar_start"].min().to_pydatetime(), bars["bar_start"].max().to_pydatetime()
     shown = (max(start, first), min(end, last + _AFTER_NEWEST))
     figure = why_figure(bars, alert.onset_bar, shown, judged=alert.kind in JUDGED_KINDS)
-    st.plotly_chart(figure, key="alert-picture", config={"displaylogo": False, "displayModeBar": False})
+    chart(figure, "alert-picture")
 
 
 def facts(why: Mapping[str, Any]) -> None:
     """Draw the WHY as a table of fact and value."""
     st.markdown("**Why**")
     told = {name: value for name, value in why.items() if name != _RAW_OBJECTS}
-    table = why_table(told)
-    tall = len(table) > TALLEST_TABLE_ROWS
-    st.dataframe(table, key="alert-why", hide_index=True, height=TALLEST_TABLE_ROWS * ROW_PIXELS if tall else "content")
+    rows = why_table(told)
+    tall = len(rows) > TALLEST_TABLE_ROWS
+    st.dataframe(rows, key="alert-why", hide_index=True, height=TALLEST_TABLE_ROWS * ROW_PIXELS if tall else "content")
 
 
-def raw_objects(alert: Alert) -> None:
-    """List the objects of the raw zone that hold the records of the onset bar, and how to compute it again."""
+def raw_objects(alert: Alert, browser: str) -> None:
+    """List the objects of the raw zone that hold the records of the onset bar, and how to compute it again.
+
+    Parameters
+    ----------
+    browser : str
+        Where people see an object, with ``{key}`` for its quoted key; empty where there is no such place.
+    """
     keys = object_keys(alert.why)
     st.markdown("**Raw records**")
     if not keys:
         st.text("The raw zone's objects are not known: they are noted when the minute path has loaded the bar.")
         return
-    st.code("\n".join(keys), language=None, wrap_lines=True)
+    if browser:
+        links = pd.DataFrame({"link": [object_link(browser, key) for key in keys], "key": keys})
+        table(links, "alert-objects", _LINK_COLUMNS)
+    else:
+        st.code("\n".join(keys), language=None, wrap_lines=True)
     st.caption(f"Offsets of the bar: {_offsets_text(alert.why)}. To compute the alert from them again:")
     st.code(f"volwatch alerts explain {alert.alert_id}", language=None)
 
@@ -79,6 +94,11 @@ def object_keys(why: Mapping[str, Any]) -> Sequence[str]:
     """Return the keys of the objects behind an alert, none where they are not known."""
     keys = why.get(_RAW_OBJECTS)
     return [str(key) for key in keys] if isinstance(keys, list) else []
+
+
+def object_link(browser: str, key: str) -> str:
+    """Return where people see an object."""
+    return browser.replace("{key}", quote(key, safe=""))
 
 
 def why_table(why: Mapping[str, Any]) -> pd.DataFrame:

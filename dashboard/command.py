@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import bootstrap
 
 from dashboard.collector import PipelineCollector
+from dashboard.provider_file import provider_file
 from volwatch.metrics import REGISTRY
 from volwatch.runtime import Health, configure_logging, serve
 from volwatch.settings import DashboardSettings, ServiceSettings, WarehouseSettings, load
@@ -66,19 +67,30 @@ def run(args: argparse.Namespace) -> int:
     health = Health()
     port = serve(health, service.host, service.port)
     _watch(health, probe_address(dashboard), time.sleep)
-    log.info("dashboard_started", port=dashboard.port, base_path=dashboard.base_path, metrics_port=port)
-    options = streamlit_options(dashboard)
-    # Streamlit takes a folder "pages" for scripts of its own until the app has run once: an address of a page that is
-    # the first one asked of a new process would show nothing.
-    PagesManager.uses_pages_directory = False
-    bootstrap.load_config_options(options)
-    bootstrap.run(str(APP), is_hello=False, args=[], flag_options=options)
+    log.info(
+        "dashboard_started",
+        port=dashboard.port,
+        base_path=dashboard.base_path,
+        metrics_port=port,
+        signs_in=dashboard.signs_in,
+        read_only=dashboard.read_only,
+    )
+    with provider_file(dashboard) as path:
+        _serve_pages(streamlit_options(dashboard, path))
     log.info("dashboard_stopped")
     return 0
 
 
-def streamlit_options(settings: DashboardSettings) -> dict[str, object]:
-    """Return Streamlit's own settings: ours win over any file on the machine."""
+def _serve_pages(options: Mapping[str, object]) -> None:
+    # Streamlit takes a folder "pages" for scripts of its own until the app has run once: an address of a page that is
+    # the first one asked of a new process would show nothing.
+    PagesManager.uses_pages_directory = False
+    bootstrap.load_config_options(dict(options))
+    bootstrap.run(str(APP), is_hello=False, args=[], flag_options=dict(options))
+
+
+def streamlit_options(settings: DashboardSettings, provider: Path | None = None) -> dict[str, object]:
+    """Return Streamlit's own settings: ours win over any file on the machine, also what it may know of a provider."""
     secret = settings.cookie_secret
     return {
         "server.address": settings.host,
@@ -94,6 +106,7 @@ def streamlit_options(settings: DashboardSettings) -> dict[str, object]:
         "client.showErrorDetails": "none",
         # The greeting asks a server on the internet for this machine's address.
         "logger.hideWelcomeMessage": True,
+        "secrets.files": [] if provider is None else [str(provider)],
         **THEME,
         **({} if secret is None else {"server.cookieSecret": secret.get_secret_value()}),
     }

@@ -1,36 +1,45 @@
-"""The charts, as pure functions of frames. Times are UTC; volatility is in per cent a year.
+"""The charts of one series over a range, as pure functions of frames. Times are UTC; volatility is in per cent a
+year."""
 
-Colours are told apart by the colour-blind and stand on light and dark ground alike.
-"""
-
-from collections.abc import Sequence
-from datetime import datetime
 from html import escape
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.wording import estimator_text, reason_text
+from dashboard.chart_frame import Range, band, broken_at_holes, finish, missing_markers, refuse_mixed_annualisations
+from dashboard.palette import ACCENT, ALARM, DOWN, LINES, MUTED, UP, faint
+from dashboard.wording import ESTIMATOR_NAMES, estimator_text
 
-UP, DOWN, ACCENT, MUTED, ALARM = "#2a9d8f", "#e07a3f", "#3b82c4", "#8d99a6", "#d1495b"
-LINES = (ACCENT, "#e0a030", "#2a9d8f", "#a06cd5", "#d1495b", "#7f8c5a", "#5aa9c4", "#b07d62")
-
-Range = tuple[datetime, datetime]
+LASTING_STATES = ("OPEN", "ESCALATED", "CLOSED")
 
 
 def price_figure(bars: pd.DataFrame, alerts: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
-    """Return candles over volume, with a marker above the bar at which each alert began."""
+    """Return candles with VWAP over volume, a marker above the candle in which each alert began, and a shade over
+    the time that it lasted."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.03)
     figure.add_trace(candles(bars), row=1, col=1)
     colours = [UP if close >= open_ else DOWN for open_, close in zip(bars["open"], bars["close"], strict=True)]
     volume = go.Bar(x=bars["bar_start"], y=bars["volume"], marker_color=colours, name="Volume", showlegend=False)
     figure.add_trace(volume, row=2, col=1)
+    traded = broken_at_holes(bars, "vwap")
+    vwap = go.Scatter(
+        x=traded["bar_start"],
+        y=traded["vwap"],
+        name="VWAP",
+        mode="lines",
+        line={"color": ACCENT, "width": 1.2, "dash": "dot"},
+        hovertemplate="%{y:.2f}",
+    )
+    figure.add_trace(vwap, row=1, col=1)
     figure.add_trace(_alert_markers(bars, alerts), row=1, col=1)
+    figure.update_layout(shapes=_episodes(alerts, shown))
     figure.update_xaxes(rangeslider_visible=False)
     figure.update_yaxes(title_text="Price", row=1, col=1)
     figure.update_yaxes(title_text="Volume", rangemode="tozero", nticks=3, row=2, col=1)
-    return _finish(figure, shown, revision, height=440)
+    return finish(figure, shown, revision, height=440)
 
 
 def candles(bars: pd.DataFrame) -> go.Candlestick:
@@ -48,22 +57,82 @@ def candles(bars: pd.DataFrame) -> go.Candlestick:
     )
 
 
-def volatility_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
+def _alert_markers(bars: pd.DataFrame, alerts: pd.DataFrame) -> go.Scatter:
+    candle = _candle_of(bars["bar_start"], alerts["onset_bar"])
+    marked = alerts[candle >= 0]
+    return go.Scatter(
+        x=marked["onset_bar"],
+        y=bars["high"].to_numpy()[candle[candle >= 0]],
+        # Plotly reads tags in a hover text; a symbol is text.
+        text=[escape(f"{row.severity} {row.state}: {row.sentence}") for row in marked.itertuples()],
+        hovertemplate="%{text}<extra></extra>",
+        mode="markers",
+        marker={"symbol": "triangle-down", "size": 13, "color": ALARM, "line": {"width": 1, "color": "white"}},
+        name="Alert; shaded while it lasts",
+        showlegend=not marked.empty,
+    )
+
+
+def _candle_of(starts: "pd.Series[pd.Timestamp]", onsets: "pd.Series[pd.Timestamp]") -> "np.ndarray[Any, Any]":
+    """Return the index of the candle that each onset is in, -1 where it is in none."""
+    if starts.empty or onsets.empty:
+        return np.full(len(onsets), -1)
+    opened = _epoch_seconds(starts)
+    asked = _epoch_seconds(onsets)
+    width = np.diff(opened).min() if len(opened) > 1 else 60
+    found = np.searchsorted(opened, asked, side="right") - 1
+    return np.where((found >= 0) & (asked - opened[np.maximum(found, 0)] < width), found, -1)
+
+
+def _epoch_seconds(times: "pd.Series[pd.Timestamp]") -> "np.ndarray[Any, Any]":
+    return pd.to_datetime(times, utc=True).dt.tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
+
+
+def _episodes(alerts: pd.DataFrame, shown: Range) -> list[dict[str, Any]]:
+    """Return a shade for each alert that stands, from its onset to its close, or to the end while it is open."""
+    start, end = shown
+    standing = alerts[alerts["state"].isin(LASTING_STATES)]
+    return [
+        {
+            "type": "rect",
+            "xref": "x",
+            "yref": "y domain",
+            "x0": max(onset, pd.Timestamp(start)),
+            "x1": end if pd.isna(closed) else closed,
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": faint(ALARM, 0.14),
+            "line": {"width": 0},
+            "layer": "below",
+        }
+        for onset, closed in zip(standing["onset_bar"].tolist(), standing["closed_at"].tolist(), strict=True)
+    ]
+
+
+def volatility_figure(
+    estimates: pd.DataFrame, shown: Range, revision: str, usual: pd.DataFrame | None = None
+) -> go.Figure:
     """Return one line per estimator and window; a missing value is a gap, its reason is told at the foot of it.
+
+    Parameters
+    ----------
+    usual : DataFrame or None
+        What one of the estimators was at the same time of day before: columns ``bar_start``, ``estimator``, ``low``,
+        ``middle``, ``high``, ``days``. It is drawn as a band.
 
     Raises
     ------
     ValueError
         The estimates are of more than one annualisation: their values cannot be compared in one chart.
     """
-    _refuse_mixed_annualisations(estimates)
+    refuse_mixed_annualisations(estimates)
     figure = go.Figure()
     estimates = estimates.sort_values(["estimator", "window_bars", "bar_start"])
     names = [
         estimator_text(name, bars) for name, bars in zip(estimates["estimator"], estimates["window_bars"], strict=True)
     ]
     for place, (name, rows) in enumerate(estimates.groupby(names, sort=False)):
-        line = _broken_at_holes(rows, "value")
+        line = broken_at_holes(rows, "value")
         figure.add_trace(
             go.Scatter(
                 x=line["bar_start"],
@@ -74,20 +143,37 @@ def volatility_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> g
                 hovertemplate="%{y:.2f} %",
             )
         )
-    figure.add_trace(_missing_markers(estimates))
+    figure.add_traces(missing_markers(estimates))
+    if usual is not None and not usual.empty:
+        figure.add_traces(_usual_band(usual))
     figure.update_yaxes(title_text="% a year", rangemode="tozero")
-    return _finish(figure, shown, revision, height=320)
+    return finish(figure, shown, revision, height=320)
 
 
-def _refuse_mixed_annualisations(estimates: pd.DataFrame) -> None:
-    codes = estimates["annualisation"].unique()
-    if len(codes) > 1:
-        raise ValueError(f"annualisations {sorted(codes)} do not belong in one chart")
+def _usual_band(usual: pd.DataFrame) -> list[go.Scatter]:
+    """Return a band from the tenth to the ninetieth percentile, and its middle."""
+    name = ESTIMATOR_NAMES.get(usual["estimator"].iloc[0], usual["estimator"].iloc[0])
+    columns = ["low", "middle", "high"]
+    line = broken_at_holes(usual.assign(**{column: usual[column] * 100 for column in columns}), "middle")
+    legend = f"Usual at that time of day, {name} (80 % of up to {usual['days'].max():.0f} days)"
+    return [
+        band(line, "low", "high", faint(MUTED, 0.3), legend),
+        go.Scatter(
+            x=line["bar_start"],
+            y=line["middle"],
+            mode="lines",
+            line={"color": MUTED, "width": 1.2, "dash": "dot"},
+            name="Usual",
+            showlegend=False,
+            customdata=line[["low", "high"]],
+            hovertemplate="%{y:.2f} % (%{customdata[0]:.2f} to %{customdata[1]:.2f})",
+        ),
+    ]
 
 
 def signal_figure(signals: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
     """Return the detector's statistic S with the threshold at which an alert opens."""
-    line = _broken_at_holes(signals, "statistic")
+    line = broken_at_holes(signals, "statistic")
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
@@ -113,10 +199,10 @@ def signal_figure(signals: pd.DataFrame, shown: Range, revision: str) -> go.Figu
             marker={"color": ALARM, "size": 6, "symbol": "diamond"},
         )
     )
-    figure.add_trace(_missing_markers(signals))
+    figure.add_traces(missing_markers(signals))
     figure.update_traces(hovertemplate="%{y:.2f}", selector={"mode": "lines"})
     figure.update_yaxes(title_text="S")
-    return _finish(figure, shown, revision, height=260)
+    return finish(figure, shown, revision, height=260)
 
 
 def returns_figure(bars: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
@@ -134,103 +220,4 @@ def returns_figure(bars: pd.DataFrame, shown: Range, revision: str) -> go.Figure
         )
     )
     figure.update_yaxes(title_text="% a bar")
-    return _finish(figure, shown, revision, height=220)
-
-
-def sharpe_figure(estimates: pd.DataFrame, shown: Range, revision: str) -> go.Figure:
-    """Return the rolling Sharpe ratio in a band of one standard error to each side; raises as ``volatility_figure``."""
-    _refuse_mixed_annualisations(estimates)
-    line = _broken_at_holes(estimates, "value")
-    upper, lower = line["value"] + line["standard_error"], line["value"] - line["standard_error"]
-    edge = {"width": 0, "color": ACCENT}
-    figure = go.Figure()
-    figure.add_trace(
-        go.Scatter(x=line["bar_start"], y=upper, mode="lines", line=edge, showlegend=False, hoverinfo="skip")
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=line["bar_start"],
-            y=lower,
-            mode="lines",
-            line=edge,
-            fill="tonexty",
-            fillcolor="rgba(59,130,196,0.18)",
-            name="± one standard error",
-            hoverinfo="skip",
-        )
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=line["bar_start"],
-            y=line["value"],
-            customdata=line["standard_error"],
-            name="Sharpe ratio",
-            mode="lines",
-            line={"color": ACCENT, "width": 1.8},
-            hovertemplate="%{y:.2f} ± %{customdata:.2f}",
-        )
-    )
-    figure.add_trace(_missing_markers(estimates))
-    figure.update_yaxes(title_text="Sharpe, a year")
-    return _finish(figure, shown, revision, height=260)
-
-
-def _alert_markers(bars: pd.DataFrame, alerts: pd.DataFrame) -> go.Scatter:
-    highs = bars.set_index("bar_start")["high"]
-    marked = alerts[alerts["onset_bar"].isin(highs.index)]
-    return go.Scatter(
-        x=marked["onset_bar"],
-        y=highs.reindex(marked["onset_bar"]),
-        # Plotly reads tags in a hover text; a symbol is text.
-        text=[escape(f"{row.severity} {row.state}: {row.sentence}") for row in marked.itertuples()],
-        hovertemplate="%{text}<extra></extra>",
-        mode="markers",
-        marker={"symbol": "triangle-down", "size": 13, "color": ALARM, "line": {"width": 1, "color": "white"}},
-        name="Alert",
-        showlegend=not marked.empty,
-    )
-
-
-def _missing_markers(rows: pd.DataFrame) -> go.Scatter:
-    """Return a mark at the foot of the chart for each bar that has no value, which says why on hover."""
-    missing = rows[rows["null_reason"].notna()].drop_duplicates(["bar_start", "null_reason"])
-    return go.Scatter(
-        x=missing["bar_start"],
-        y=[0] * len(missing),
-        text=[escape(reason_text(reason)) for reason in missing["null_reason"]],
-        hovertemplate="%{text}<extra></extra>",
-        mode="markers",
-        marker={"symbol": "line-ns-open", "size": 6, "color": MUTED},
-        name="No value",
-        showlegend=not missing.empty,
-    )
-
-
-def _broken_at_holes(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows with an empty one inside each hole, so that a line does not bridge time in which nothing was."""
-    if len(rows) < 3:
-        return rows
-    step = rows["bar_start"].diff()
-    # A weekend between daily bars is no hole, an hour between minute bars is.
-    holes = rows[step > step.median() * 5]
-    fillers = pd.DataFrame({"bar_start": holes["bar_start"] - step.median(), column: float("nan")})
-    return pd.concat([rows, fillers]).sort_values("bar_start", kind="stable") if len(fillers) else rows
-
-
-def _finish(figure: go.Figure, shown: Sequence[datetime], revision: str, *, height: int) -> go.Figure:
-    """Give a chart the frame that all share, so that charts of one range stand exactly below one another."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 70, "r": 12, "t": 24, "b": 36},
-        hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        # The same revision over refreshes keeps what the user zoomed to.
-        uirevision=revision,
-        dragmode="zoom",
-        bargap=0.15,
-    )
-    figure.update_yaxes(automargin=False, zeroline=False)
-    figure.update_xaxes(range=list(shown), hoverformat="%Y-%m-%d %H:%M UTC")
-    bottom = list(figure.select_xaxes())[-1]
-    bottom.title = {"text": "UTC", "standoff": 4}
-    return figure
+    return finish(figure, shown, revision, height=220)

@@ -7,7 +7,10 @@ from typing import Protocol
 import pandas as pd
 
 from volwatch.warehouse.alert_acts import Scope
-from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Troubles
+from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Span, Troubles
+
+ACTS = frozenset({"acknowledge", "annotate", "mark_false_positive", "silence", "end_silence"})
+"""The methods by which people write."""
 
 
 class DashboardReader(Protocol):
@@ -20,22 +23,37 @@ class DashboardReader(Protocol):
     def series(self) -> list[Series]:
         """Return every series that has bars, in order."""
 
-    def overview(self, bars: int) -> pd.DataFrame:
-        """Return one row per series: newest price, volatility, statistic and open alert, and its last closes."""
+    def overview(self, bars: int, ratio_bars: int) -> pd.DataFrame:
+        """Return one row per series: newest price, volatility, statistic, standing and open alert, its last closes, and
+        its range against the usual one, over the last ``ratio_bars`` judged bars."""
+
+    def ratios(self, start: datetime, end: datetime, bin_seconds: int) -> pd.DataFrame:
+        """Return the range of bars in [start, end) against the usual one, by series and time, oldest first."""
 
     def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
         """Return the start of a series' newest bar."""
 
+    def oldest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        """Return the start of a series' oldest bar."""
+
+    def calendar(self, series: Series) -> str:
+        """Return the name of the calendar that a series follows."""
+
     def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
         """Return a series' bars in [start, end), oldest first."""
 
-    def volatility(
-        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
-    ) -> pd.DataFrame:
-        """Return a series' estimates in [start, end), oldest first."""
+    def candles(self, series: Series, span: Span) -> pd.DataFrame:
+        """Return a series' bars of a span as one for each step, oldest first."""
 
-    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
-        """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
+    def volatility(self, series: Series, span: Span, estimators: Sequence[str]) -> pd.DataFrame:
+        """Return the newest estimate of each step, oldest first."""
+
+    def signals(self, series: Series, span: Span) -> pd.DataFrame:
+        """Return the highest statistic of each step with its threshold, oldest first."""
+
+    def usual(self, series: Series, estimator: str, moments: Sequence[datetime], zone: str, days: int) -> pd.DataFrame:
+        """Return what a one-minute estimate was at the same time of day on the days before, for each moment that has
+        any such, oldest first."""
 
     def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
         """Return the first alerts in an order of those that pass the filter."""

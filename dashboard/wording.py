@@ -1,9 +1,8 @@
 """The dashboard's words: ages, names of estimators, what a missing value means, the state of a series."""
 
-from datetime import datetime
-
 import pandas as pd
 
+from dashboard.risk import FAR, Spread
 from volwatch.warehouse.readings import Freshness
 
 ESTIMATOR_NAMES = {
@@ -28,11 +27,16 @@ REASONS = {
 }
 
 CALM, WARM_UP, STALE, ALERT, ESCALATED = "CALM", "WARM-UP", "STALE", "ALERT", "ESCALATED"
+HALTED, CLOSED = "HALTED", "CLOSED"
+NOT_OF_NOW = (STALE, HALTED, CLOSED)
+"""States of a series about which nothing of now is known."""
 
 NO_DATA = (
     "No data has been loaded yet. Start a producer, a consumer and the pipeline (`make demo` starts them all); "
     "the first bars appear about two minutes later."
 )
+
+READ_ONLY = "Read-only: alerts can be looked at here, and neither acknowledged nor silenced."
 
 
 def age_text(seconds: float | None) -> str:
@@ -52,14 +56,28 @@ def marks_text(*, silenced: bool, false_positive: bool | None) -> str:
     return ", ".join(name for name, is_so in marks.items() if is_so)
 
 
-def time_text(time: datetime) -> str:
-    """Return a time in UTC, to the second, saying so."""
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def estimator_text(estimator: str, window_bars: int) -> str:
     """Return the name of an estimator with its window."""
     return f"{ESTIMATOR_NAMES.get(estimator, estimator)} ({window_bars} bars)"
+
+
+def bars_text(bars: int) -> str:
+    """Return how long so many one-minute bars are: 30 min, 2 h."""
+    return f"{bars} min" if bars < 120 or bars % 30 else f"{bars / 60:g} h"
+
+
+def step_text(seconds: int) -> str:
+    """Return a step of time: minute, 15 min, day."""
+    return {60: "minute", 86_400: "day"}.get(seconds, f"{seconds // 60} min")
+
+
+def spread_text(spread: Spread, normal_far_share: float) -> str:
+    """Return in words what a distribution of returns is like."""
+    return (
+        f"{spread.returns:,} returns of σ {spread.deviation:.3%}; skewness {spread.skewness:.2f}, excess kurtosis "
+        f"{spread.excess_kurtosis:.1f} (a normal has 0). {spread.far_share:.2%} lie {FAR:g} σ out or more; of a normal "
+        f"{normal_far_share:.3%} would."
+    )
 
 
 def reason_text(reason: str) -> str:
@@ -67,22 +85,43 @@ def reason_text(reason: str) -> str:
     return f"{reason}: {REASONS[reason]}" if reason in REASONS else reason
 
 
-def series_state(alert_state: str | None, null_reason: str | None, age_seconds: float, stale_seconds: float) -> str:
-    """Return the word that matters most about a series: an open alert, then stale data, then a missing statistic."""
+def series_state(
+    alert_state: str | None, standing: str | None, null_reason: str | None, age_seconds: float, stale_seconds: float
+) -> str:
+    """Return the word that matters most about a series: an open alert, a market or series that is silent by right,
+    stale data, a statistic that is missing.
+
+    Parameters
+    ----------
+    standing : str or None
+        As in ``analytics.standing``, judged when data last came; None where nothing judged the series.
+    """
     if not pd.isna(alert_state):
         return ESCALATED if alert_state == "ESCALATED" else ALERT
-    if age_seconds > stale_seconds:
+    if standing in (CLOSED, HALTED):
+        return str(standing)
+    if standing == STALE or age_seconds > stale_seconds:
         return STALE
     if not pd.isna(null_reason):
-        return WARM_UP if null_reason == "INSUFFICIENT_DATA" else null_reason
-    return CALM
+        return WARM_UP if null_reason == "INSUFFICIENT_DATA" else str(null_reason)
+    return WARM_UP if standing == "WARM_UP" else CALM
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Return a volatility against its usual value with the word for it: 1.3× usual · lively."""
+    if ratio is None or pd.isna(ratio):
+        return "–"
+    limits = ((0.67, "very calm"), (0.85, "calm"), (1.18, "usual"), (1.5, "lively"), (2.5, "agitated"))
+    word = next((word for limit, word in limits if ratio < limit), "turbulent")
+    return f"{ratio:.2f}× · {word}"
 
 
 def stale_text(freshness: Freshness) -> str:
     """Return what is known about data that is too old: how old, and whether the pipeline still runs."""
-    age = age_text(freshness.event_age_seconds)
+    return f"STALE: the newest trade is {age_text(freshness.event_age_seconds)} old. {run_text(freshness)}"
+
+
+def run_text(freshness: Freshness) -> str:
+    """Return when the pipeline last ran, as a sentence."""
     run = freshness.run_age_seconds
-    pipeline = (
-        "The pipeline has never finished a run." if run is None else f"The pipeline last ran {age_text(run)} ago."
-    )
-    return f"STALE: the newest trade is {age} old. {pipeline}"
+    return "The pipeline has never finished a run." if run is None else f"The pipeline last ran {age_text(run)} ago."

@@ -15,6 +15,15 @@ from volwatch.trade import MAX_TIME_MS, Trade, encode
 
 TIMESTAMP_MS = 1_767_625_200_000  # 2026-01-05T15:00:00Z
 
+PROVIDER: Mapping[str, str] = {
+    "OIDC_METADATA_URL": "https://id.example.org/.well-known/openid-configuration",
+    "OIDC_CLIENT_ID": "volwatch",
+    "OIDC_CLIENT_SECRET": "a client secret",
+    "OIDC_REDIRECT_URI": "https://volwatch.example.org/oauth2callback",
+    "COOKIE_SECRET": "0123456789abcdef0123456789abcdef",
+}
+"""What tells the dashboard (VOLWATCH_DASHBOARD_*) by whom people sign in."""
+
 _texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters=[*map(chr, range(32)), "\x7f"]), min_size=1
 )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import alert_forms, alert_why, wording
 from dashboard.alert_export import MOST_EXPORTED, alerts_csv
-from dashboard.display import Columns, Display, answer, header, live, picked_row
+from dashboard.display import Columns, Display, answer, header, live, picked_row, table, time_text
 from dashboard.reading import DashboardReader
 from volwatch.warehouse.readings import AlertFilter, AlertOrder
 
@@ -136,8 +136,8 @@ def _one(reader: DashboardReader, display: Display, alert_id: str) -> None:
     live(display, lambda: _headline(reader, alert_id))
     live(display, lambda: _picture(reader, alert_id))
     # The forms stand outside the live parts: a refresh must not touch what a person is typing.
-    alert_forms.acts(reader, alert)
-    live(display, lambda: _details(reader, alert_id))
+    alert_forms.acts(reader, display, alert)
+    live(display, lambda: _details(reader, display, alert_id))
 
 
 def _headline(reader: DashboardReader, alert_id: str) -> None:
@@ -157,9 +157,9 @@ def _headline(reader: DashboardReader, alert_id: str) -> None:
     st.text(f"{alert.kind} · {alert.symbol} · {alert.source}")
     st.text(alert.sentence)
     if alert.acknowledged_at is not None:
-        st.text(f"Acknowledged by {alert.acknowledged_by}, {wording.time_text(alert.acknowledged_at)}")
+        st.text(f"Acknowledged by {alert.acknowledged_by}, {time_text(alert.acknowledged_at)}")
     if alert.false_positive and alert.false_positive_at is not None:
-        marked = f"{alert.false_positive_by}, {wording.time_text(alert.false_positive_at)}"
+        marked = f"{alert.false_positive_by}, {time_text(alert.false_positive_at)}"
         st.text(f"Marked as false positive by {marked}")
     if alert.note:
         st.text(f"Note: {alert.note}")
@@ -171,7 +171,7 @@ def _picture(reader: DashboardReader, alert_id: str) -> None:
         alert_why.picture(reader, alert)
 
 
-def _details(reader: DashboardReader, alert_id: str) -> None:
+def _details(reader: DashboardReader, display: Display, alert_id: str) -> None:
     alert = reader.alert(alert_id)
     if alert is None:
         return
@@ -181,8 +181,8 @@ def _details(reader: DashboardReader, alert_id: str) -> None:
     with history:
         st.markdown("**What happened**")
         events = reader.alert_events(alert_id)
-        st.dataframe(events, key="alert-events", hide_index=True, column_config=_EVENT_COLUMNS, placeholder="–")
-        alert_why.raw_objects(alert)
+        table(events, "alert-events", _EVENT_COLUMNS)
+        alert_why.raw_objects(alert, display.rawzone_browser)
 
 
 def _quality(reader: DashboardReader, asked: AlertFilter) -> None:
@@ -190,7 +190,7 @@ def _quality(reader: DashboardReader, asked: AlertFilter) -> None:
     if rows.empty:
         st.caption("No alert of the last 90 days is of this symbol and source.")
         return
-    st.dataframe(rows, key="alert-quality", hide_index=True, column_config=_QUALITY_COLUMNS, placeholder="–")
+    table(rows, "alert-quality", _QUALITY_COLUMNS)
     st.caption(
         "Judged are those that somebody acknowledged or marked. The filter of symbol and source holds here, too."
     )

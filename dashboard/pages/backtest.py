@@ -1,14 +1,15 @@
-"""Other settings of the detector on bars of the warehouse: the alerts there would have been, and how many a day."""
+"""Other settings of the detector: the alerts on bars of the warehouse, and what they are worth on known events."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
 
+from dashboard.backtest_labelled import labelled
 from dashboard.backtesting import Backtest, backtest
 from dashboard.display import Columns, Display, answer, header
+from dashboard.levels import LEVEL_COLUMN, levels_box
 from dashboard.reading import DashboardReader
-from volwatch.analytics.config import EngineConfig
 from volwatch.errors import Transient
 from volwatch.warehouse.readings import Series
 
@@ -16,14 +17,13 @@ MOST_SERIES = 20
 MOST_BARS = 150_000
 """Of all series together; reading and judging them takes some seconds."""
 MOST_LISTED = 1_000
-LEVELS = tuple(tenths / 10 for tenths in range(25, 71))
 RANGES = {"1 day": 1, "3 days": 3, "5 days": 5, "10 days": 10, "20 days": 20}
 DEFAULT_RANGE = "5 days"
 
 _MINUTE_SECONDS = 60
 _FOUND = "backtest-found"
 _SUMMARY_COLUMNS: Columns = {
-    "level": st.column_config.NumberColumn("Opens at S", format="%.1f"),
+    "level": LEVEL_COLUMN,
     "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
     "per_symbol_day": st.column_config.NumberColumn("A symbol-day", format="%.3f"),
     "low": "LOW",
@@ -31,7 +31,7 @@ _SUMMARY_COLUMNS: Columns = {
     "high": "HIGH",
 }
 _ALERT_COLUMNS: Columns = {
-    "level": st.column_config.NumberColumn("Opens at S", format="%.1f"),
+    "level": LEVEL_COLUMN,
     "onset_bar": st.column_config.DatetimeColumn("Began (UTC)", format="MMM D, HH:mm", timezone="UTC"),
     "symbol": "Symbol",
     "kind": "Kind",
@@ -46,6 +46,14 @@ _ALERT_COLUMNS: Columns = {
 def render(reader: DashboardReader, display: Display) -> None:
     """Draw the page. Nothing runs until it is asked for, and it never refreshes itself."""
     header(reader, display, "Back-test")
+    stored, simulated = st.tabs(["On stored bars", "On labelled scenarios"])
+    with simulated:  # it comes first, for it needs no warehouse
+        labelled()
+    with stored:
+        _stored(reader, display)
+
+
+def _stored(reader: DashboardReader, display: Display) -> None:
     st.text(
         "The detector on bars that are stored, from an empty state: what would another level have raised? "
         "Nothing is written. The first 60 bars of a series are not judged."
@@ -64,7 +72,6 @@ def render(reader: DashboardReader, display: Display) -> None:
 
 def _form(known: list[Series]) -> tuple[list[Series], int, list[float]] | None:
     """Draw the form; return series, days and levels when it was sent with all three."""
-    usual = EngineConfig().enter
     with st.form("backtest", border=True):
         which, how_long, how, button = st.columns([4, 1, 3, 1], vertical_alignment="bottom")
         series = which.multiselect(
@@ -78,20 +85,14 @@ def _form(known: list[Series]) -> tuple[list[Series], int, list[float]] | None:
         length = how_long.selectbox(
             "Range", list(RANGES), index=list(RANGES).index(DEFAULT_RANGE), key="backtest-range"
         )
-        levels = how.multiselect(
-            "Opens at S",
-            LEVELS,
-            default=[round(usual - 0.5, 1), usual, round(usual + 0.7, 1)],
-            max_selections=5,
-            key="backtest-levels",
-        )
+        levels = levels_box(how, "backtest-levels")
         sent = button.form_submit_button("Run", type="primary", width="stretch")
     if not sent:
         return None
     if not series or not levels:
         st.warning("Choose at least one series and one level.", icon=":material/checklist:")
         return None
-    return series, RANGES[length], sorted(levels)
+    return series, RANGES[length], levels
 
 
 def _run(reader: DashboardReader, chosen: Sequence[Series], days: int, levels: Sequence[float]) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import wording
 from dashboard.diagnosis import Checkup, difference_rows, faults
-from dashboard.display import Columns, Display, header, live
+from dashboard.display import Columns, Display, header, live, table, time_text
 from dashboard.reading import DashboardReader
 
 LISTED_RUNS = 15
@@ -164,7 +164,7 @@ def _reconciliation(reader: DashboardReader) -> None:
     if reconciliation.empty:
         st.text("Not reconciled yet: the daily maintenance counts the rows of every hop against each other.")
         return
-    checked = wording.time_text(reconciliation["checked_at"].iloc[0])
+    checked = time_text(reconciliation["checked_at"].iloc[0])
     difference = difference_rows(reconciliation)
     said = f"{difference:,} rows differ between hops" if difference else "Every hop agrees"
     st.text(f"{said}, checked {checked}.")
@@ -193,9 +193,7 @@ def _runs(reader: DashboardReader) -> None:
 
 
 def _table(frame: pd.DataFrame, columns: Columns, key: str) -> None:
-    st.dataframe(
-        frame[list(columns)], key=key, hide_index=True, height="content", placeholder="–", column_config=columns
-    )
+    table(frame[list(columns)], key, columns, height="content")
 
 
 def _ages(seconds: "pd.Series[float]") -> list[str]:

@@ -14,8 +14,10 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 
-from dashboard.reading import DashboardReader
+from dashboard.pages.overview import PULSE_BIN_SECONDS, RATIO_BARS, SPARKLINE_BARS
+from dashboard.reading import ACTS, DashboardReader
 from tests.benchmarks.measure import Measured, Unequal
 from tests.benchmarks.servers import Servers
 from tests.benchmarks.warehouse_market import ANY_SERIES, SESSIONS, SYMBOLS, fill
@@ -25,11 +27,10 @@ from volwatch.settings import WarehouseSettings
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.provision import OWNER
 from volwatch.warehouse.reader import Reader, open_reader
-from volwatch.warehouse.readings import AlertFilter
+from volwatch.warehouse.readings import AlertFilter, Span
 
 PROMISED_MS = 200.0
 ROUNDS, PEER_ROUNDS = 30, 3
-ACTS = {"acknowledge", "annotate", "mark_false_positive", "silence", "end_silence"}
 
 NAIVE = """
 WITH price AS (
@@ -62,13 +63,18 @@ ORDER BY symbol"""
 Question = Callable[[], object]
 
 
-def run(servers: Servers, tell: Callable[[str], None]) -> Measured:
-    """Return the 95th percentile of the slowest question, and that of the naive first page; tell of each."""
+def filled(servers: Servers, tell: Callable[[str], None]) -> WarehouseSettings:
+    """Return how the dashboard reaches a warehouse that has the market."""
     dashboard = servers.new_database("dashboard")
     fill(servers.stack.postgres.settings(OWNER, dashboard.database), tell)
+    return dashboard
+
+
+def run(dashboard: WarehouseSettings, tell: Callable[[str], None]) -> Measured:
+    """Return the 95th percentile of the slowest question, and that of the naive first page; tell of each."""
     with closing(open_reader(dashboard, connections=1, application_name="volwatch-bench")) as reader:
         slowest = max(_timed_all(questions(reader), tell))
-        ours = reader.overview(60)
+        ours = reader.overview(SPARKLINE_BARS, RATIO_BARS)
     peer, rows = _naive(dashboard)
     tell(f"dashboard: the naive first page {peer:.0f} ms")
     check(ours, rows)
@@ -86,7 +92,14 @@ def questions(reader: Reader) -> dict[str, Question]:
     now = reader.freshness().now
     alerts = reader.alerts(AlertFilter(), 1)
     known = {
-        "bars": 60,
+        "bars": SPARKLINE_BARS,
+        "ratio_bars": RATIO_BARS,
+        "bin_seconds": PULSE_BIN_SECONDS,
+        "span": Span(now - timedelta(days=SESSIONS), now, 60, 300),
+        "estimator": "cc",
+        "moments": [now - timedelta(minutes=minutes) for minutes in range(0, 390, 5)],
+        "zone": "America/New_York",
+        "days": 20,
         "series": ANY_SERIES,
         "start": now - timedelta(days=SESSIONS),
         "end": now,
@@ -101,6 +114,7 @@ def questions(reader: Reader) -> dict[str, Question]:
     of_symbol = AlertFilter(source=ANY_SERIES.source, symbol=ANY_SERIES.symbol)
     return {
         **{name: partial(getattr(reader, name), **asked) for name, asked in _asked(known)},
+        "ratios": partial(reader.ratios, now - timedelta(hours=1), now, PULSE_BIN_SECONDS),  # as hour by hour
         "alerts of a symbol": partial(reader.alerts, of_symbol, 500),
         "alerts, the longest first": partial(reader.alerts, AlertFilter(), 200, "longest"),
         "alerts that are open": partial(reader.alerts, AlertFilter(states=("OPEN", "ESCALATED")), 500),
@@ -150,11 +164,13 @@ def p95_ms(question: Question, rounds: int, clock: Callable[[], float] = time.pe
 
 
 def _naive(settings: WarehouseSettings) -> tuple[float, pd.DataFrame]:
-    with closing(connect(settings, application_name="volwatch-bench")) as connection, connection.cursor() as cursor:
+    with closing(connect(settings, application_name="volwatch-bench")) as connection:
+        return p95_ms(lambda: newest_rows(connection), PEER_ROUNDS), newest_rows(connection)
 
-        def ask() -> pd.DataFrame:
-            cursor.execute(NAIVE)
-            columns = [column.name for column in cursor.description or ()]
-            return pd.DataFrame.from_records(cursor.fetchall(), columns=columns)
 
-        return p95_ms(ask, PEER_ROUNDS), ask()
+def newest_rows(connection: Connection) -> pd.DataFrame:
+    """Ask as one asks first for what the first page shows."""
+    with connection.cursor() as cursor:
+        cursor.execute(NAIVE)
+        columns = [column.name for column in cursor.description or ()]
+        return pd.DataFrame.from_records(cursor.fetchall(), columns=columns)

@@ -13,18 +13,18 @@ import numpy as np
 
 from tests.benchmarks.measure import Measured, Unequal
 from volwatch.analytics.bars import PROVISIONAL_AFTER_MS
-from volwatch.analytics.calendars import MINUTE_MS, calendar_named
+from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.engine import Engine
 from volwatch.analytics.results import FLAG_SUSPECT_PRINTS, Result
-from volwatch.analytics.trades import Int64, Trades, from_records
+from volwatch.analytics.trades import Trades, from_records
+from volwatch.market.labelled import opens_of
+from volwatch.market.scoring import GRACE_MINUTES
 from volwatch.market.sessions import SESSION_MINUTES, SOURCE, Plan, make_sessions
-from volwatch.research.scoring import GRACE_MINUTES
 from volwatch.trade import Trade
 
 PLAN = Plan(seed=1, symbols_per_scenario=2, history=10, evaluated=5, mixed=False)
 STEP_MS = 5_000
-_FIRST_DAY = np.datetime64("2026-01-05", "D").astype(np.int64)
 
 Onset = tuple[str, int]
 """A symbol and the start of the onset bar, epoch ms."""
@@ -129,14 +129,6 @@ def watch(plan: Plan, step_ms: int, tell: Callable[[str], None]) -> tuple[Early,
         ]
     found.note(engine.process(_mark(engine, first_offset)))
     return found, labels
-
-
-def opens_of(sessions: int) -> Int64:
-    """Return the opens of full sessions of XNYS, epoch ms."""
-    calendar = calendar_named("XNYS")
-    full = (calendar.close_ms - calendar.open_ms == SESSION_MINUTES * MINUTE_MS) & (calendar.days >= _FIRST_DAY)
-    opens: Int64 = calendar.open_ms[full][:sessions]
-    return opens
 
 
 def steps(trades: Trades, step_ms: int) -> Iterator[Trades]:

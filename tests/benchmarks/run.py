@@ -26,6 +26,7 @@ from tests.benchmarks import (  # noqa: E402 - found by the path above
     early,
     engine,
     fastpath,
+    first_paint,
     loader,
     producer,
 )
@@ -43,6 +44,7 @@ Tell = Callable[[str], None]
 def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
     """Return the benchmarks by name."""
     fast = cache(partial(fastpath.run, servers))
+    market = cache(partial(dashboard.filled, servers))
     return {
         "bars": bars.run,
         "engine": engine.run,
@@ -53,7 +55,8 @@ def benchmarks(servers: Servers) -> dict[str, Callable[[Tell], Measured]]:
         "consumer": partial(consumer.run, servers),
         "consumer_vs_loop": partial(consumer.run_against_loop, servers),
         "loader": partial(loader.run, servers),
-        "dashboard_query_p95_ms": partial(dashboard.run, servers),
+        "dashboard_query_p95_ms": lambda tell: dashboard.run(market(tell), tell),
+        "dashboard_first_paint_ms": lambda tell: first_paint.run(market(tell), tell),
         "fastpath_p50_ms": lambda tell: fast(tell)["p50"],
         "fastpath_p99_ms": lambda tell: fast(tell)["p99"],
     }

@@ -64,6 +64,13 @@ CONTRADICTIONS = {
         ("pipeline.quotes=true", "producer.finnhub.existingSecret=a"),
         ["producer.finnhub.existingSecret: with pipeline.quotes and Airflow its name must be volwatch-finnhub"],
     ),
+    "half a provider": (
+        ("dashboard.oidc.metadataUrl=https://id.example.com", "dashboard.oidc.clientId=a"),
+        [
+            "dashboard.oidc: set metadataUrl, clientId and redirectUri, or none of them",
+            "name it in dashboard.existingSecret",
+        ],
+    ),
     "fewer at most than at least": (
         ("consumer.autoscaling.enabled=true", "consumer.autoscaling.by=cpu", "consumer.replicas=9"),
         ["consumer.autoscaling.maxReplicas is less than consumer.replicas"],

@@ -258,6 +258,9 @@ def outside(objects: Sequence[Object], name: str) -> list[int]:
         # Whoever has channels leaves by their ports: mail, web-hooks, an Alertmanager.
         ("default", "volwatch-notifier", []),
         ("production", "volwatch-notifier", [443, 465, 587, 9093]),
+        # People sign in elsewhere.
+        ("default", "volwatch-dashboard", []),
+        ("production", "volwatch-dashboard", [443]),
         ("default", "volwatch-airflow-worker", []),
         ("finnhub", "volwatch-pipeline", [443]),
         ("finnhub", "volwatch-airflow-worker", [443]),

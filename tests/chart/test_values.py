@@ -103,6 +103,7 @@ def test_no_values_hold_a_secret(path: Path) -> None:
         ("consumer.replicas=two", "at '/consumer/replicas': got string, want integer"),
         ("ingress.enabled=on", "at '/ingress/enabled': got string, want boolean"),
         ("kafka.partitions=0", "at '/kafka/partitions': minimum"),
+        ("dashboard.rawzoneBrowser=https://minio.example/raw", "at '/dashboard/rawzoneBrowser': "),
         ("dashboard.nodePort=8501", "at '/dashboard/nodePort': "),
         ("image.tag=latest", "at '/image/tag': "),
         ("warehouse.image=postgres:latest", "at '/warehouse/image': "),
@@ -118,6 +119,10 @@ def test_no_values_hold_a_secret(path: Path) -> None:
         ("producer.finnhub.symbols={A B}", "at '/producer/finnhub/symbols/0': "),
         ("producer.finnhub.symbols={A,A}", "at '/producer/finnhub/symbols': items at 0 and 1 are equal"),
         (f"producer.finnhub.symbols={{{','.join(map(str, range(51)))}}}", "at '/producer/finnhub/symbols': maxItems"),
+        ("dashboard.readOnly=maybe", "at '/dashboard/readOnly': got string, want boolean"),
+        ("dashboard.oidc.clientSecret=abc", "at '/dashboard/oidc': additional properties 'clientSecret' not allowed"),
+        ("dashboard.oidc.metadataUrl=id.example.com", "at '/dashboard/oidc/metadataUrl': "),
+        ("dashboard.oidc.redirectUri=https://example.com", "at '/dashboard/oidc/redirectUri': "),
         # What Airflow's own chart does not know.
         ("airflow.apiServer.replica=2", "at '/apiServer': additional properties 'replica' not allowed"),
         ("airflow.data.metadataSecret=a", "at '/data': additional properties 'metadataSecret' not allowed"),

@@ -23,6 +23,7 @@ ROW = re.compile(r"^\| ([a-z ]+) \| ([^|;]+)(?:;([^|]*))?\|$", re.MULTILINE)
 PROGRAMS = {"service", "dashboard"}
 # What a Secret holds, as far as a test may know it.
 SECRET = "0123456789abcdef"
+LONG_SECRETS = {"VOLWATCH_DASHBOARD_COOKIE_SECRET": 2 * SECRET}
 WORKER = "volwatch-airflow-worker"
 
 VALUES: dict[str, Any] = chart_file("values.yaml")
@@ -60,7 +61,8 @@ def groups_of(args: list[str]) -> list[type[BaseSettings]]:
 
 def variables(container: Object) -> dict[str, str]:
     listed = container.get("env", [])
-    return {one["name"]: one.get("value", SECRET) for one in listed if one["name"].startswith("VOLWATCH_")}
+    secrets = {one["name"]: LONG_SECRETS.get(one["name"], SECRET) for one in listed}
+    return {name: one.get("value", secrets[name]) for one in listed if (name := one["name"]).startswith("VOLWATCH_")}
 
 
 def of_worker(name: str) -> dict[str, str]:

@@ -20,10 +20,10 @@ SWITCHES = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Yield a running browser."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """Yield a running browser, with more switches if given."""
     with (
         sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=SWITCHES)) as started,
+        closing(playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=[*SWITCHES, *more])) as started,
     ):
         yield started

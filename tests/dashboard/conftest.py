@@ -1,4 +1,4 @@
-"""A real PostgreSQL with the schema and roles of production, for the reader and for the browser."""
+"""A real PostgreSQL with the schema and roles of production, the dashboard as a process, and a real browser."""
 
 import random
 import shutil
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboard.chromium import chromium
 from tests.dashboard.rows import Rows
+from tests.dashboard.serving import Open, Start, dashboards
 from tests.databases import own_database
 from volwatch.local.passwords import Passwords
 from volwatch.local.ports import free_port
@@ -19,6 +22,11 @@ from volwatch.settings import WarehouseSettings, inherited_environment
 from volwatch.warehouse import provision
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.reader import Reader, open_reader
+
+PATIENCE_MS = 30_000
+"""For a busy machine; what must be quick says so where it is tested."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -60,3 +68,30 @@ def reader(warehouse: Warehouse) -> Iterator[Reader]:
     opened = open_reader(warehouse.settings, connections=2, application_name="test")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def start_dashboard(warehouse: Warehouse, tmp_path: Path) -> Iterator[Start]:
+    """Start the dashboard on the test's warehouse, with more variables if given."""
+    with dashboards(warehouse.settings, tmp_path / "dashboard") as start:
+        yield start
+
+
+@pytest.fixture
+def dashboard(start_dashboard: Start) -> Open:
+    """As ``start_dashboard``, reading again twice a second; return its address."""
+    return lambda **more: start_dashboard(VOLWATCH_DASHBOARD_REFRESH_SECONDS="0.5", **more).url

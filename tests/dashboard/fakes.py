@@ -9,7 +9,7 @@ import pandas as pd
 from dashboard.display import Display
 from volwatch.errors import BadInput, Transient
 from volwatch.warehouse.alert_acts import Scope
-from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Troubles
+from volwatch.warehouse.readings import Alert, AlertFilter, AlertOrder, Freshness, Series, Silence, Span, Troubles
 
 NOW = datetime(2026, 1, 5, 15, 0, 30, tzinfo=UTC)
 NEWEST_BAR = NOW.replace(second=0) - timedelta(minutes=1)
@@ -36,8 +36,11 @@ EMPTY_QUALITY = no_rows(
 EMPTY_EVENTS = no_rows("happened_at event severity bar_start actor detail")
 EMPTY_OVERVIEW = no_rows(
     "source symbol close change_last_bar change_all_bars closes newest_bar newest_trade age_seconds cc cc_null_reason "
-    "ewma ewma_null_reason annualisation statistic threshold statistic_null_reason alert_state alert_severity"
+    "ewma ewma_null_reason annualisation statistic threshold statistic_null_reason ratio ratios standing alert_state "
+    "alert_severity"
 )
+EMPTY_USUAL = no_rows("bar_start window_bars low middle high days")
+EMPTY_RATIOS = no_rows("source symbol bin_start ratio")
 EMPTY_HOPS = no_rows("hop rows_per_minute rows_last_run rows_1d last_rows_at age_seconds lag_seconds")
 EMPTY_DETECTOR = no_rows("kafka_partition next_offset ahead updated_at age_seconds lag_seconds")
 EMPTY_RUNS = no_rows(
@@ -61,6 +64,8 @@ class FakeReader:
     freshness_now: Freshness = field(default_factory=lambda: Freshness(NOW, None, None))
     known: list[Series] = field(default_factory=list)
     overview_rows: pd.DataFrame = field(default_factory=EMPTY_OVERVIEW.copy)
+    usual_rows: pd.DataFrame = field(default_factory=EMPTY_USUAL.copy)
+    ratio_rows: pd.DataFrame = field(default_factory=EMPTY_RATIOS.copy)
     bar_rows: pd.DataFrame = field(default_factory=EMPTY_BARS.copy)
     minute_estimates: pd.DataFrame = field(default_factory=EMPTY_ESTIMATES.copy)
     day_estimates: pd.DataFrame = field(default_factory=EMPTY_ESTIMATES.copy)
@@ -91,29 +96,49 @@ class FakeReader:
         self._answer()
         return self.known
 
-    def overview(self, bars: int) -> pd.DataFrame:
+    def overview(self, bars: int, ratio_bars: int) -> pd.DataFrame:
         self._answer()
         return self.overview_rows
+
+    def ratios(self, start: datetime, end: datetime, bin_seconds: int) -> pd.DataFrame:
+        self._answer()
+        return self.ratio_rows
 
     def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
         self._answer()
         starts = self.bar_rows["bar_start"]
         return None if starts.empty or bar_seconds != MINUTE else starts.max().to_pydatetime()
 
+    def oldest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        self._answer()
+        starts = self.bar_rows["bar_start"]
+        return None if starts.empty or bar_seconds != MINUTE else starts.min().to_pydatetime()
+
+    def calendar(self, series: Series) -> str:
+        self._answer()
+        return "24/7"
+
     def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
         self._answer()
         return _between(self.bar_rows, start, end)
 
-    def volatility(
-        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
-    ) -> pd.DataFrame:
+    def candles(self, series: Series, span: Span) -> pd.DataFrame:
         self._answer()
-        rows = _between(self.minute_estimates if bar_seconds == MINUTE else self.day_estimates, start, end)
+        return _between(self.bar_rows, span.start, span.end)
+
+    def volatility(self, series: Series, span: Span, estimators: Sequence[str]) -> pd.DataFrame:
+        self._answer()
+        held = self.minute_estimates if span.bar_seconds == MINUTE else self.day_estimates
+        rows = _between(held, span.start, span.end)
         return rows[rows["estimator"].isin(list(estimators))]
 
-    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
+    def signals(self, series: Series, span: Span) -> pd.DataFrame:
         self._answer()
-        return _between(self.signal_rows, start, end)
+        return _between(self.signal_rows, span.start, span.end)
+
+    def usual(self, series: Series, estimator: str, moments: Sequence[datetime], zone: str, days: int) -> pd.DataFrame:
+        self._answer()
+        return self.usual_rows
 
     def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
         self._answer()
@@ -237,7 +262,7 @@ def bar_starts(count: int, step_seconds: int = MINUTE) -> list[datetime]:
     return [NEWEST_BAR - timedelta(seconds=step_seconds * back) for back in reversed(range(count))]
 
 
-def some_bars(count: int = 30) -> pd.DataFrame:
+def some_bars(count: int = 40) -> pd.DataFrame:
     closes = [100.0 + place % 5 for place in range(count)]
     return pd.DataFrame(
         {
@@ -336,10 +361,30 @@ def overview_row(series: Series = AAPL, **changed: object) -> dict[str, object]:
         "statistic": 1.5,
         "threshold": 3.7,
         "statistic_null_reason": None,
+        "ratio": 1.1,
+        "ratios": [0.9, 1.1],
+        "standing": "LIVE",
         "alert_state": None,
         "alert_severity": None,
     }
     return {**row, **changed}
+
+
+def some_usual(middles: Sequence[float] = (0.2, 0.3)) -> pd.DataFrame:
+    rows = pd.DataFrame({"bar_start": bar_starts(len(middles), 600), "window_bars": 60, "middle": middles, "days": 5})
+    return rows.assign(low=rows["middle"] - 0.1, high=rows["middle"] + 0.1)
+
+
+def some_ratios(ratios: Sequence[Sequence[float]] = ((1.0, 1.2),), source: str = "simulator") -> pd.DataFrame:
+    """Return ratios of series S0, S1, …, a step of ten minutes apart."""
+    return pd.DataFrame(
+        [
+            (source, f"S{place}", start, ratio)
+            for place, of_series in enumerate(ratios)
+            for start, ratio in zip(bar_starts(len(of_series), 600), of_series, strict=True)
+        ],
+        columns=EMPTY_RATIOS.columns,
+    )
 
 
 def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
@@ -351,6 +396,7 @@ def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
         freshness_now=Freshness(NOW, newest, newest + timedelta(seconds=20)),
         known=[series],
         overview_rows=pd.DataFrame([overview_row(series, age_seconds=age_seconds, alert_state="OPEN")]),
+        ratio_rows=some_ratios().assign(symbol=series.symbol),
         bar_rows=some_bars(),
         minute_estimates=pd.concat([some_estimates("cc", [None, 0.2, 0.3]), some_estimates("ewma", [0.2, 0.3, 0.4])]),
         day_estimates=pd.concat(
@@ -359,6 +405,7 @@ def market(series: Series = AAPL, age_seconds: float = 40.0) -> FakeReader:
                 some_estimates("sharpe", [0.5, 0.8], annualisation="US_DAILY", step_seconds=day, standard_error=2.0),
             ]
         ),
+        usual_rows=some_usual(),
         signal_rows=some_signals([None, 1.0, 5.0]),
         alert_rows={alert.alert_id: alert},
         hop_rows=pd.DataFrame(

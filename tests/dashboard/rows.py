@@ -17,8 +17,11 @@ class Rows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT ensure_partitions(%s, %s)", (self.minute - timedelta(days=40), self.minute))
+        self.make_partitions(self.minute - timedelta(days=40), self.minute)
+
+    def make_partitions(self, start: datetime, end: datetime) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT ensure_partitions(%s, %s)", (start, end))
 
     def _insert(self, table: str, **values: Any) -> None:
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
@@ -29,10 +32,11 @@ class Rows:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
 
-    def bar(self, series: Series, minutes_ago: int = 0, close: float = 100.0, bar_seconds: int = 60) -> None:
+    def bar(
+        self, series: Series, minutes_ago: int = 0, close: float = 100.0, bar_seconds: int = 60, **changed: Any
+    ) -> None:
         start = self.minute - timedelta(minutes=minutes_ago)
-        self._insert(
-            "stock_prices",
+        values = dict(
             **series._asdict(),
             bar_start=start,
             bar_seconds=bar_seconds,
@@ -54,6 +58,7 @@ class Rows:
             first_offset=0,
             last_offset=9,
         )
+        self._insert("stock_prices", **{**values, **changed})
 
     def estimate(self, series: Series, minutes_ago: int = 0, **changed: Any) -> None:
         values = {
@@ -70,7 +75,9 @@ class Rows:
         }
         self._insert("stock_volatility", **series._asdict(), **{**values, **changed})
 
-    def signal(self, series: Series, minutes_ago: int = 0, statistic: float | None = 1.5) -> None:
+    def signal(
+        self, series: Series, minutes_ago: int = 0, statistic: float | None = 1.5, log_range: float = 0.01
+    ) -> None:
         self._insert(
             "stock_signals",
             **series._asdict(),
@@ -80,8 +87,8 @@ class Rows:
             statistic=statistic,
             threshold=3.7,
             null_reason="INSUFFICIENT_DATA" if statistic is None else None,
-            log_range=0.01,
-            expected_log_range=0.002,
+            log_range=log_range,
+            expected_log_range=0.0,
             final=True,
             input_revision=0,
         )
@@ -162,10 +169,10 @@ class Rows:
             **counts,
         )
 
-    def market(self, series: Series, bars: int = 30) -> None:
+    def market(self, series: Series, bars: int = 40) -> None:
         """Write a series that has everything but an alert, loaded just now."""
         for minutes_ago in range(bars):
-            self.bar(series, minutes_ago, close=100 + minutes_ago % 3)
+            self.bar(series, minutes_ago, close=100 + minutes_ago % 3, log_return=0.001 * (-1) ** minutes_ago)
             self.estimate(series, minutes_ago)
             self.estimate(series, minutes_ago, estimator="ewma", value=0.3)
             self.signal(series, minutes_ago)

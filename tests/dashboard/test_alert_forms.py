@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.pages import alerts
-from tests.dashboard.fakes import ALERT_ID, EMPTY_QUALITY, NOW, FakeReader, market, some_alert
-from tests.dashboard.test_pages import draw, texts
+from tests.dashboard.drawing import draw, texts
+from tests.dashboard.fakes import ALERT_ID, EMPTY_QUALITY, NOW, FakeReader, display, market, some_alert
 from volwatch.warehouse.readings import Silence
 
 NAME_NEEDED = "Say who you are: the name is written to the history."
@@ -134,6 +134,38 @@ def test_a_silence_is_listed_and_ended_by_whoever_says_so() -> None:
     app.text_input(key="end-silence-person").input("Ada")
     press(app, "End")
     assert [each.silence_id for each in reader.silenced] == [2]
+
+
+def silenced(reader: FakeReader) -> FakeReader:
+    """Return the reader with a silence in force."""
+    until = NOW + timedelta(hours=1)
+    reader.silenced = [Silence(1, None, "NVDA", None, False, NOW, until, "why", "Bob", NOW, None, None, in_force=True)]
+    return reader
+
+
+def test_who_is_signed_in_acts_under_that_name_and_types_none() -> None:
+    reader = silenced(market())
+    app = draw(alerts.render, reader, replace(display(), person="ada@example.org"), alert=ALERT_ID)
+    assert {"Your name", "Who ends it"} & {field.label for field in app.text_input} == set()
+    press(app, "Acknowledge")
+    press(app, "Mark as false positive")
+    app.text_input(key=f"silence-reason-{ALERT_ID}").input("a known event")
+    press(app, "Silence")
+    press(app, "End")
+    written = reader.alert_rows[ALERT_ID]
+    assert (written.acknowledged_by, written.false_positive_by) == ("ada@example.org", "ada@example.org")
+    assert [silence.made_by for silence in reader.silenced] == ["ada@example.org"]
+
+
+@pytest.mark.parametrize("person", [None, "ada@example.org"])
+def test_where_nobody_may_act_there_is_nothing_to_do_it_with(person: str | None) -> None:
+    reader = silenced(market())
+    app = draw(alerts.render, reader, replace(display(), person=person, may_act=False), alert=ALERT_ID)
+    assert not app.exception
+    assert labels(app) == []
+    assert [field.label for field in app.text_input] == ["Symbol", "Source"]
+    assert [label for label in (one.label for one in app.expander) if "silence" in label.lower()] == []
+    assert "Acknowledged" not in " ".join(texts(app.text))
 
 
 def test_a_silenced_alert_says_so_in_the_list_and_on_its_page() -> None:

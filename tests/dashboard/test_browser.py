@@ -1,24 +1,15 @@
 """The dashboard as people have it: the real process, a real PostgreSQL, a real browser."""
 
 import csv
-import random
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
 
-from tests.dashboard.chromium import chromium
 from tests.dashboard.conftest import Warehouse
-from volwatch.local.ports import LOOPBACK, free_port
-from volwatch.local.process import Processes
-from volwatch.local.service import Service
-from volwatch.settings import as_environment, inherited_environment
+from tests.dashboard.looking import cell, click_row, faults_of
+from tests.dashboard.serving import Open
 from volwatch.warehouse.reader import Reader
 from volwatch.warehouse.readings import AlertFilter, Series
 
@@ -26,69 +17,6 @@ pytestmark = pytest.mark.browser
 
 AAPL = Series("simulator", "AAPL")
 HOSTILE = Series("simulator", "<script>alert(1)</script>")
-RANDOMNESS = random.SystemRandom()
-METRICS_PORT = free_port(RANDOMNESS)
-
-# Patience for a busy machine; what must be quick says so where it is tested.
-expect.set_options(timeout=30_000)
-
-Open = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def dashboard(warehouse: Warehouse, tmp_path: Path) -> Iterator[Open]:
-    """Start the dashboard on the test's warehouse, with more variables if given; return its address."""
-    processes = Processes(tmp_path)
-    own = {"VOLWATCH_DASHBOARD_REFRESH_SECONDS": "0.5"}
-    with ExitStack() as started:
-        started.callback(processes.release)
-
-        def start(**more: str) -> str:
-            environment = {**inherited_environment(), **as_environment(warehouse.settings), **own, **more}
-            service = Service(processes, "dashboard", ["dashboard"], environment, (METRICS_PORT, free_port(RANDOMNESS)))
-            started.callback(service.stop)
-            service.launch()
-            wait_until_ready()
-            return service.url
-
-        yield start
-
-
-def wait_until_ready() -> None:
-    """Wait until the dashboard itself says that it is ready."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{METRICS_PORT}/readyz"):
-                return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    pytest.fail("the dashboard did not become ready")
-
-
-def cell(page: Page, text: str) -> None:
-    """Wait until a table has a cell of this text: tables are drawn on a canvas, which holds them as cells too."""
-    page.locator("canvas td").filter(has_text=text).first.wait_for(state="attached")
-
-
-def click_row(page: Page, row: int) -> None:
-    box = page.get_by_test_id("stDataFrame").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 15, box["y"] + 36 * (row + 1) + 18)
 
 
 def test_every_page_loads_with_data_and_without_an_error_in_the_console(
@@ -97,11 +25,7 @@ def test_every_page_loads_with_data_and_without_an_error_in_the_console(
     for series in (AAPL, HOSTILE):
         warehouse.rows.market(series)
         warehouse.rows.alert(series, minutes_ago=2)
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(request.url))
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    faults = faults_of(page)
     address = dashboard()
     asked: list[str] = []
 
@@ -132,14 +56,15 @@ def test_a_page_named_by_the_first_address_asked_of_the_process_is_shown(
     warehouse.rows.market(AAPL)
     warehouse.rows.market(HOSTILE)
     page.goto(f"{dashboard()}/symbol?symbol=AAPL&source=simulator")
-    expect(page.locator(".js-plotly-plot")).to_have_count(4)
-    expect(page.get_by_test_id("stSelectbox").locator("input")).to_have_value("AAPL · simulator")
+    expect(page.locator(".js-plotly-plot")).to_have_count(7)
+    expect(page.get_by_label("Series")).to_have_value("AAPL · simulator")
 
 
 def test_a_new_alert_appears_without_reload(page: Page, dashboard: Open, warehouse: Warehouse) -> None:
     warehouse.rows.market(AAPL)
     page.goto(dashboard())
     expect(page.get_by_text("No alert so far.")).to_be_visible()
+    page.wait_for_load_state("networkidle")  # the page is open, with all that draws its charts
     page.evaluate("window.loadedOnce = true")
     warehouse.rows.alert(AAPL)
     page.locator("canvas td").filter(has_text="4.1× the usual").first.wait_for(state="attached", timeout=3_000)
@@ -164,7 +89,7 @@ def test_a_click_on_a_row_opens_the_series_and_its_name_is_text(
     page.goto(dashboard())
     cell(page, HOSTILE.symbol)
     click_row(page, 0)
-    expect(page.get_by_test_id("stSelectbox").locator("input")).to_have_value(f"{HOSTILE.symbol} · simulator")
+    expect(page.get_by_label("Series")).to_have_value(f"{HOSTILE.symbol} · simulator")
     assert page.url.endswith("/symbol?symbol=%3Cscript%3Ealert%281%29%3C%2Fscript%3E&source=simulator")
     assert dialogs == []
 
@@ -247,12 +172,3 @@ def test_the_pipeline_page_says_what_is_wrong_while_it_is(page: Page, dashboard:
     expect(page.get_by_text("No detector has judged a trade yet: alerts come with the minute path")).to_be_visible()
     warehouse.rows.raw_object("a", 0, 0, 99, fault="not gzip")
     expect(page.get_by_text("1 object of the raw zone could not be read.")).to_be_visible()
-
-
-def test_it_is_served_under_a_sub_path(page: Page, dashboard: Open, warehouse: Warehouse) -> None:
-    warehouse.rows.market(AAPL)
-    address = dashboard(VOLWATCH_DASHBOARD_BASE_PATH="/vol/watch")
-    page.goto(f"{address}/vol/watch/")
-    cell(page, AAPL.symbol)
-    with urllib.request.urlopen(f"http://{LOOPBACK}:{METRICS_PORT}/metrics") as answer:
-        assert b'volwatch_pipeline_rows_total{outcome="loaded"} 600.0\n' in answer.read()

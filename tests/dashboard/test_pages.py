@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import wording
-from dashboard.display import Display
 from dashboard.pages import alerts, backtest, overview, pipeline, symbol
+from tests.dashboard.drawing import Render, draw, texts
 from tests.dashboard.fakes import (
     AAPL,
     ALERT_ID,
@@ -19,7 +18,6 @@ from tests.dashboard.fakes import (
     market,
     overview_row,
     some_alert,
-    some_bars,
     some_estimates,
 )
 from volwatch.errors import Transient
@@ -27,24 +25,6 @@ from volwatch.warehouse.readings import Freshness, Series
 
 PAGES = [overview.render, symbol.render, alerts.render, backtest.render, pipeline.render]
 HOSTILE = ["<script>alert(1)</script>", "**x**", ":red[x]", "$x$", "[x](http://x)"]
-
-Render = Callable[[FakeReader, Display], None]
-
-
-# Streamlit runs the text of this function in a module of its own, where our names do not exist: hence the quotes.
-def script(render: "Render", reader: "FakeReader", display: "Display") -> None:
-    render(reader, display)
-
-
-def draw(render: Render, reader: FakeReader, **query: str) -> AppTest:
-    app = AppTest.from_function(script, args=(render, reader, display()), default_timeout=30)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
-
-
-def texts(elements: Any) -> list[str]:
-    return [element.value for element in elements]
 
 
 @pytest.mark.parametrize("render", PAGES)
@@ -55,6 +35,17 @@ def test_a_page_says_how_old_fresh_data_is(render: Render) -> None:
         ":green-badge[:material/schedule: As of 2026-01-05 14:59:50 UTC · 40 s old]"
     ]
     assert [text for text in texts(app.error) if "STALE" in text] == []
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_times_are_told_in_the_zone_that_a_person_chooses(render: Render) -> None:
+    offered = replace(display(), zones=("UTC", "America/New_York"))
+    app = draw(render, market(), offered, alert=some_alert().alert_id)
+    app.selectbox(key="zone-box").select("America/New_York").run()
+    assert not app.exception
+    assert [text for text in texts(app.markdown) if "As of" in text] == [
+        ":green-badge[:material/schedule: As of 2026-01-05 09:59:50 New York · 40 s old]"
+    ]
 
 
 @pytest.mark.parametrize("render", PAGES)
@@ -69,6 +60,12 @@ def test_a_page_without_data_says_what_to_do(render: Render) -> None:
     app = draw(render, FakeReader())
     assert not app.exception
     assert wording.NO_DATA in texts(app.info)
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_page_that_is_read_only_says_so(render: Render) -> None:
+    shown = {may_act: draw(render, market(), replace(display(), may_act=may_act)) for may_act in (True, False)}
+    assert [wording.READ_ONLY in texts(shown[may_act].caption) for may_act in (True, False)] == [False, True]
 
 
 @pytest.mark.parametrize("render", PAGES)
@@ -118,15 +115,54 @@ def test_the_overview_ranks_what_alerts_first_and_says_why_a_value_is_missing() 
         overview_row(Series("simulator", "NEW"), statistic_null_reason="INSUFFICIENT_DATA", **missing),
         overview_row(Series("simulator", "HOT"), alert_state="ESCALATED", statistic=1.0),
         overview_row(Series("simulator", "OLD"), age_seconds=500.0, statistic=3.0),
+        overview_row(Series("simulator", "SHUT"), age_seconds=500.0, statistic=2.5, standing="CLOSED"),
     ]
     table = overview.overview_table(pd.DataFrame(rows), stale_seconds=180.0)
     found = table[["symbol", "state", "reason"]].fillna("").to_numpy().tolist()
     assert found == [
         ["HOT", "ESCALATED", ""],
-        ["OLD", "STALE", ""],
         ["CALM", "CALM", ""],
         ["NEW", "WARM-UP", "INSUFFICIENT_DATA"],
+        ["OLD", "STALE", ""],
+        ["SHUT", "CLOSED", ""],
     ]
+
+
+def test_the_overview_is_ranked_by_the_ratio_when_asked() -> None:
+    reader = market()
+    hot = overview_row(Series("simulator", "HOT"), statistic=1.0, ratio=3.0)
+    calm = overview_row(Series("simulator", "CALM"), statistic=2.0, ratio=0.5)
+    reader.overview_rows = pd.DataFrame([hot, calm])
+    app = draw(overview.render, reader)
+    assert app.dataframe[0].value["symbol"].tolist() == ["CALM", "HOT"]
+    app.segmented_control(key="rank").select("Ratio to usual").run()
+    assert app.dataframe[0].value["symbol"].tolist() == ["HOT", "CALM"]
+
+
+def test_the_overview_tells_the_pulse_of_the_market_and_how_the_feeds_fare() -> None:
+    reader = market()
+    rows = [overview_row(ratio=2.0), overview_row(Series("finnhub", "NVDA"), ratio=9.0, age_seconds=500.0)]
+    reader.overview_rows = pd.DataFrame(rows)
+    app = draw(overview.render, reader)
+    assert {each.label: each.value for each in app.metric} == {
+        "Market pulse": "2.00× · agitated",
+        "Alerting now": "0 of 2",
+        "Highest S": "1.50",
+        "Warming up": "0",
+        "Stale or halted": "1",
+    }
+    assert app.dataframe[2].value[["source", "health", "newest"]].to_numpy().tolist() == [
+        ["finnhub", "SILENT: check the producer and its connection", "8 min ago"],
+        ["simulator", "healthy", "40 s ago"],
+    ]
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_the_overview_says_why_there_is_no_pulse_yet() -> None:
+    reader = market()
+    reader.ratio_rows = reader.ratio_rows.iloc[:0]
+    app = draw(overview.render, reader)
+    assert "Nothing to compare with yet: a series is judged after its first 60 bars." in texts(app.text)
 
 
 def test_the_overview_shows_the_sentence_of_recent_alerts() -> None:
@@ -139,7 +175,29 @@ def test_the_symbol_page_draws_the_series_of_the_address() -> None:
     reader.known = [AAPL, Series("finnhub", "NVDA"), Series("simulator", "NVDA")]
     app = draw(symbol.render, reader, symbol="NVDA", source="simulator")
     assert app.selectbox(key="series").value == Series("simulator", "NVDA")
-    assert len(app.get("plotly_chart")) == 6
+    assert len(app.get("plotly_chart")) == 9
+
+
+@pytest.mark.parametrize("choice", ["1 h", "day", "5 days", "all"])
+def test_every_range_is_drawn(choice: str) -> None:
+    app = draw(symbol.render, market())
+    app.segmented_control(key="range").select(choice).run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 9
+
+
+def test_a_series_too_young_for_its_spread_says_what_is_needed() -> None:
+    reader = market()
+    reader.bar_rows = reader.bar_rows.tail(5)
+    assert "Too few returns so far, or none that moved. Twenty are needed." in texts(draw(symbol.render, reader).text)
+
+
+def test_without_an_earlier_day_nothing_is_called_usual() -> None:
+    reader = market()
+    reader.usual_rows = reader.usual_rows.iloc[:0]
+    assert "What is usual at this time of day is drawn once a day before this one has been seen." in texts(
+        draw(symbol.render, reader).caption
+    )
 
 
 def test_choosing_a_series_puts_it_into_the_address() -> None:
@@ -168,7 +226,7 @@ def test_a_sharpe_ratio_without_any_value_says_insufficient_data_and_draws_nothi
     day = 86_400
     reader.day_estimates = some_estimates("sharpe", [None, None], annualisation="US_DAILY", step_seconds=day)
     app = draw(symbol.render, reader)
-    assert len(app.get("plotly_chart")) == 4
+    assert len(app.get("plotly_chart")) == 7
     assert "No value 2 ×: INSUFFICIENT_DATA: too few bars yet: the window is still filling." in texts(app.caption)
 
 
@@ -203,6 +261,18 @@ def test_an_alert_shows_its_why_as_facts_and_the_records_it_was_made_of() -> Non
     ]
     assert texts(app.code) == ["trades/a.csv.gz\ntrades/b.csv.gz", f"volwatch alerts explain {ALERT_ID}"]
     assert [text for text in texts(app.caption) if "5 to 9 of partition 3" in text]
+
+
+def test_the_raw_objects_of_an_alert_are_links_where_people_can_look_at_them() -> None:
+    reader = market()
+    key = "trades/date=2026-01-05/hour=14/3-5-9.csv.gz"
+    reader.alert_rows[ALERT_ID] = replace(some_alert(), why={"raw_objects": [key]})
+    shown = replace(display(), rawzone_browser="https://minio.example/browser/raw/{key}")
+    app = draw(alerts.render, reader, shown, alert=ALERT_ID)
+    [table] = [each.value for each in app.dataframe if "link" in each.value]
+    quoted = "trades%2Fdate%3D2026-01-05%2Fhour%3D14%2F3-5-9.csv.gz"
+    assert table.to_numpy().tolist() == [[f"https://minio.example/browser/raw/{quoted}", key]]
+    assert texts(app.code) == [f"volwatch alerts explain {ALERT_ID}"]
 
 
 @pytest.mark.parametrize(
@@ -290,30 +360,3 @@ def test_a_pipeline_that_never_ran_is_said_beside_stale_data() -> None:
     reader.freshness_now = Freshness(reader.freshness_now.now, newest, None)
     app = draw(overview.render, reader)
     assert "STALE: the newest trade is 365 d old. The pipeline has never finished a run." in texts(app.error)
-
-
-def test_the_back_test_runs_when_asked_and_lists_what_each_level_raises() -> None:
-    reader = market()
-    reader.bar_rows = some_bars(300)
-    app = draw(backtest.render, reader)
-    assert len(app.dataframe) == 0
-    app.multiselect(key="backtest-levels").set_value([3.0, 3.7])
-    app.button[0].click().run()
-    assert not app.exception
-    assert app.dataframe[0].value["level"].tolist() == [3.0, 3.7]
-    assert "300 bars of 1 symbol-days" in texts(app.caption)
-
-
-def test_the_back_test_of_nothing_says_what_to_choose() -> None:
-    app = draw(backtest.render, market())
-    app.multiselect(key="backtest-series").set_value([])
-    app.button[0].click().run()
-    assert texts(app.warning) == ["Choose at least one series and one level."]
-
-
-def test_the_back_test_judges_no_more_bars_than_is_bearable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtest, "MOST_BARS", 20)
-    app = draw(backtest.render, market())
-    app.button[0].click().run()
-    assert "20 bars of 1 symbol-days" in texts(app.caption)
-    assert [text for text in texts(app.warning) if text.startswith("Only 20 bars are judged at once")]

@@ -1,5 +1,6 @@
 """The reader on a real PostgreSQL, under the dashboard's own role."""
 
+import math
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import get_args
@@ -9,6 +10,7 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from tests.dashboard.conftest import Warehouse
+from tests.dashboard.rows import Rows
 from volwatch.errors import BadInput, Transient
 from volwatch.local.postgres import Postgres
 from volwatch.reconcile import Reconciliation
@@ -16,7 +18,7 @@ from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
 from volwatch.warehouse.provision import OWNER
 from volwatch.warehouse.reader import Reader, open_reader
-from volwatch.warehouse.readings import AlertFilter, AlertOrder, LiveSeries, Series, Troubles
+from volwatch.warehouse.readings import AlertFilter, AlertOrder, LiveSeries, Series, Span, Troubles
 
 pytestmark = pytest.mark.integration
 
@@ -28,18 +30,27 @@ def listed(frame: pd.DataFrame, *columns: str) -> list[list[object]]:
     return [list(row) for row in frame[list(columns)].itertuples(index=False)]
 
 
+def last_minutes(rows: Rows, minutes: int, step_seconds: int = 60) -> Span:
+    end = rows.minute + timedelta(minutes=1)
+    return Span(end - timedelta(minutes=minutes), end, 60, step_seconds)
+
+
 def test_an_empty_warehouse_answers_every_question(reader: Reader) -> None:
     now = datetime.now(UTC)
     asked = (AAPL, now - timedelta(hours=1), now)
+    span = Span(*asked[1:], 60, 60)
     freshness = reader.freshness()
     assert (freshness.newest_event, freshness.event_age_seconds, freshness.run_age_seconds) == (None, None, None)
     assert reader.series() == []
-    assert reader.newest_bar(AAPL, 60) is None
+    assert (reader.newest_bar(AAPL, 60), reader.oldest_bar(AAPL, 60)) == (None, None)
     frames = [
-        reader.overview(60),
+        reader.overview(60, 10),
+        reader.ratios(*asked[1:], 600),
         reader.bars(*asked, 60),
-        reader.volatility(*asked, 60, ("cc",)),
-        reader.signals(*asked),
+        reader.candles(AAPL, span),
+        reader.volatility(AAPL, span, ("cc",)),
+        reader.signals(AAPL, span),
+        reader.usual(AAPL, "cc", [now], "UTC", 20),
         reader.judged_bars(*asked),
         reader.alerts(AlertFilter(), 10),
         reader.hops(),
@@ -84,7 +95,7 @@ def test_the_overview_takes_the_newest_of_everything(warehouse: Warehouse, reade
     rows.estimate(AAPL, estimator="ewma", value=None, null_reason="INSUFFICIENT_DATA")
     rows.alert(AAPL, state="ESCALATED")
     rows.alert(AAPL, minutes_ago=3, state="CLOSED")
-    overview = reader.overview(bars=3)
+    overview = reader.overview(bars=3, ratio_bars=2)
     columns = ("symbol", "close", "closes", "cc", "ewma_null_reason", "statistic", "threshold", "alert_state")
     assert listed(overview, *columns) == [
         ["AAPL", 104.0, [101.0, 102.0, 104.0], 0.2, "INSUFFICIENT_DATA", 1.0, 3.7, "ESCALATED"]
@@ -93,9 +104,41 @@ def test_the_overview_takes_the_newest_of_everything(warehouse: Warehouse, reade
     assert overview["change_last_bar"][0] == pytest.approx(0.0010005, rel=1e-4)
 
 
+def test_the_overview_tells_the_ratio_to_usual_of_judged_bars_and_how_a_series_stands(
+    warehouse: Warehouse, reader: Reader
+) -> None:
+    rows = warehouse.rows
+    rows.standing(AAPL)
+    rows.bar(AAPL)
+    rows.signal(AAPL, 0, log_range=math.log(4))
+    rows.signal(AAPL, 1, log_range=math.log(1))
+    rows.signal(AAPL, 2, log_range=math.log(9))
+    rows.signal(AAPL, 3, statistic=None)
+    overview = reader.overview(bars=3, ratio_bars=2)
+    assert overview["ratio"].tolist() == [pytest.approx(2)]
+    assert overview["ratios"][0] == pytest.approx([9, 1, 4])
+    assert overview["standing"].tolist() == ["LIVE"]
+
+
+def test_ratios_are_means_of_logarithms_by_series_and_time(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.minute = rows.minute.replace(minute=19)
+    for minutes_ago, log_range in enumerate((math.log(4), 0.0, None)):
+        statistic = None if log_range is None else 1.0
+        rows.signal(AAPL, minutes_ago, statistic, log_range=log_range or 0.0)
+    rows.signal(AAPL, 15, log_range=math.log(3))
+    rows.signal(NVDA, 15, log_range=math.log(5))
+    rows.signal(NVDA, 30, log_range=math.log(7))
+    start, end = rows.minute - timedelta(minutes=20), rows.minute + timedelta(minutes=1)
+    ratios = reader.ratios(start, end, bin_seconds=600)
+    bins = [rows.minute.replace(minute=minute) for minute in (0, 0, 10)]
+    assert ratios["bin_start"].tolist() == [pd.Timestamp(bin_start) for bin_start in bins]
+    assert sorted(ratios["ratio"]) == pytest.approx([2, 3, 5])
+
+
 def test_what_is_missing_in_the_overview_is_none(warehouse: Warehouse, reader: Reader) -> None:
     warehouse.rows.bar(AAPL)
-    overview = reader.overview(60)
+    overview = reader.overview(60, 10)
     assert listed(overview, "cc_null_reason", "statistic_null_reason", "alert_state") == [[None, None, None]]
     assert pd.isna(overview["cc"][0])
 
@@ -111,12 +154,80 @@ def test_bars_are_those_of_the_series_in_the_range_oldest_first(warehouse: Wareh
     ]
 
 
+def test_a_longer_step_makes_one_candle_of_many_bars(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.minute = rows.minute.replace(minute=14)
+    for minutes_ago, close in enumerate((104.0, 90.0, 120.0, 101.0, 103.0, 99.0)):
+        rows.bar(AAPL, minutes_ago, close)
+    candles = reader.candles(AAPL, last_minutes(rows, 10, step_seconds=300))
+    starts = [pd.Timestamp(rows.minute.replace(minute=minute)) for minute in (5, 10)]
+    assert listed(candles, "bar_start", "open", "high", "low", "close", "volume", "trades") == [
+        [starts[0], 100.0, 101.0, 98.0, 99.0, 10.0, 5],
+        [starts[1], 100.0, 121.0, 89.0, 104.0, 50.0, 25],
+    ]
+    assert candles["log_return"].tolist() == pytest.approx([0.001, 0.005])
+    assert candles["vwap"].isna().all()
+    rows.bar(AAPL, 6, log_return=None)
+    assert reader.candles(AAPL, last_minutes(rows, 10, 300))["log_return"].isna().tolist() == [True, False]
+
+
+def test_the_vwap_of_a_candle_weighs_its_bars_by_volume(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.minute = rows.minute.replace(minute=14)
+    rows.bar(AAPL, 0, vwap=100.0, volume=30)
+    rows.bar(AAPL, 1, vwap=100.4, volume=10)
+    rows.bar(AAPL, 2, vwap=None, volume=60)
+    assert reader.candles(AAPL, last_minutes(rows, 5, 300))["vwap"].tolist() == pytest.approx([100.1])
+
+
+def test_a_longer_step_keeps_the_newest_estimate_and_the_highest_statistic(
+    warehouse: Warehouse, reader: Reader
+) -> None:
+    rows = warehouse.rows
+    rows.minute = rows.minute.replace(minute=14)
+    for minutes_ago, value in enumerate((0.2, 0.9, 0.3)):
+        rows.estimate(AAPL, minutes_ago, value=value)
+        rows.signal(AAPL, minutes_ago, statistic=value)
+    rows.signal(AAPL, 3, statistic=None)
+    span = last_minutes(rows, 5, 300)
+    assert reader.volatility(AAPL, span, ("cc",))["value"].tolist() == [0.2]
+    assert reader.signals(AAPL, span)["statistic"].tolist() == [0.9]
+
+
+def test_what_is_usual_is_that_of_the_same_time_of_day_on_the_days_before(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    day = 24 * 60
+    for days_ago, value in enumerate((9.0, 0.1, 0.2, 0.3, 9.0)):
+        rows.estimate(AAPL, days_ago * day, value=value)
+        rows.estimate(AAPL, days_ago * day + 1, value=5.0)
+    rows.estimate(AAPL, 2 * day, estimator="ewma", value=7.0)
+    [usual] = listed(reader.usual(AAPL, "cc", [rows.minute], "UTC", days=3), "bar_start", "days", "low", "middle")
+    assert usual == [pd.Timestamp(rows.minute), 3, pytest.approx(0.12), 0.2]
+
+
+def test_the_time_of_day_is_that_of_the_market(warehouse: Warehouse, reader: Reader) -> None:
+    rows = warehouse.rows
+    rows.minute = datetime(2026, 3, 9, 14, 0, tzinfo=UTC)  # the first Monday of summer time in New York
+    rows.make_partitions(rows.minute - timedelta(days=3), rows.minute)
+    three_days = 3 * 24 * 60
+    rows.estimate(AAPL, three_days, value=0.2)
+    rows.estimate(AAPL, three_days - 60, value=0.1)
+    for zone, value in (("UTC", 0.2), ("America/New_York", 0.1)):
+        assert reader.usual(AAPL, "cc", [rows.minute], zone, days=3)["middle"].tolist() == [value]
+
+
+def test_a_series_that_no_watch_list_names_follows_the_calendar_of_its_form(
+    reader: Reader,
+) -> None:
+    assert [reader.calendar(each) for each in (AAPL, Series("finnhub", "AAPL"))] == ["24/7", "XNYS"]
+
+
 def test_of_two_models_the_newer_estimate_is_read(warehouse: Warehouse, reader: Reader) -> None:
     rows = warehouse.rows
     rows.estimate(AAPL, model_version="10", value=0.2, updated_at=rows.minute - timedelta(days=1))
     rows.estimate(AAPL, model_version="9", value=0.3)
     rows.estimate(AAPL, estimator="yang-zhang")
-    found = reader.volatility(AAPL, rows.minute, rows.minute + timedelta(minutes=1), 60, ("cc",))
+    found = reader.volatility(AAPL, last_minutes(rows, 1), ("cc",))
     assert listed(found, "estimator", "value") == [["cc", 0.3]]
 
 

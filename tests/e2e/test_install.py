@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, Request, expect, sync_playwright
 
 from tests.e2e.conftest import Installed
 from tests.e2e.neighbours import bystander
@@ -124,16 +124,24 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 def visit(page: Page, address: str) -> None:
-    """Open a page as soon as the ingress controller has taken up that it is there."""
+    """Open a page, with all that it is made of, as soon as the ingress controller has taken up that it is there."""
+    lost: list[str] = []
+
+    def remember(request: Request) -> None:
+        lost.append(request.url)
 
     def is_there() -> bool:
+        lost.clear()
         try:
-            answer = page.goto(address, timeout=15_000)
+            answer = page.goto(address, timeout=15_000, wait_until="networkidle")
         except Error:  # it still sends visitors to a pod that is gone
             return False
-        return answer is not None and answer.status == 200
+        # Where a pod comes or goes on this machine, its network changes, and the browser drops what it was loading.
+        return answer is not None and answer.status == 200 and not lost
 
+    page.on("requestfailed", remember)
     wait_until(is_there, f"{address} is there", 90)
+    page.remove_listener("requestfailed", remember)
 
 
 def test_the_dashboard_shows_the_alert_through_the_ingress(platform: Platform, page: Page) -> None:

@@ -52,9 +52,9 @@ def test_the_injected_spike_is_alerted_and_a_broken_hop_is_named(demo: subproces
     read_until(demo, r"alert (\d+) s after the burst was injected.*SIM01 .* the usual", told)
     with urllib.request.urlopen(dashboard, timeout=10) as page:  # noqa: S310 - the address the demo told
         assert page.status == 200
+    # The alert comes by the fast path, some minutes before what is behind it has gone through the last hop.
     hops = ("produced", "watched", "stored raw", "loaded")
-    counts = read_until(demo, "^" + ", ".join(rf"([\d,]+) trades {hop}" for hop in hops), told)
-    assert all(int(count.replace(",", "")) > 0 for count in counts.groups())
+    read_until(demo, "^" + ", ".join(rf"[1-9][\d,]* trades {hop}" for hop in hops), told)
     read_until(demo, r"[^\d,][1-9]\d* quotes published", told)
     children = psutil.Process(demo.pid).children(recursive=True)
     os.kill(recorded_pid(folder, "minio"), signal.SIGKILL)

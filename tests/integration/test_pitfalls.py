@@ -8,7 +8,7 @@ import pytest
 from tests.integration.worlds import START_MS, end_mark, own_world, simulated
 from volwatch.local.stack import Stack
 from volwatch.warehouse.reader import open_reader
-from volwatch.warehouse.readings import Series
+from volwatch.warehouse.readings import Series, Span
 
 MINUTES = 30
 
@@ -27,7 +27,7 @@ def test_pitfall_28_a_missing_value_is_null_with_a_reason_and_never_zero(stack: 
         start = datetime.fromtimestamp(START_MS / 1000, UTC)
         with closing(open_reader(world.warehouse, connections=1, application_name="test")) as reader:
             told = reader.volatility(
-                Series("simulator", "SIM01"), start, start + timedelta(minutes=MINUTES), 60, ["cc"]
+                Series("simulator", "SIM01"), Span(start, start + timedelta(minutes=MINUTES), 60, 60), ["cc"]
             )
     assert (rows, defined + reasons, zeros) == (MINUTES, MINUTES, 0)
     assert 0 < defined < MINUTES

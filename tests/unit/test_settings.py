@@ -3,6 +3,7 @@ import pytest
 from volwatch.errors import Misconfigured
 from volwatch.settings import (
     ConsumerSettings,
+    DashboardSettings,
     FinnhubSettings,
     KafkaSettings,
     RawzoneProvisionSettings,
@@ -134,3 +135,17 @@ def test_the_address_of_a_stream_is_one_of_a_websocket_and_holds_no_token(monkey
             load_one(FinnhubSettings, url=url)
         assert [fault.partition(":")[0] for fault in caught.value.faults] == ["VOLWATCH_FINNHUB_URL"]
         assert "t0ken" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "https://minio.example/browser/raw/{key}", "http://a:9001/?prefix={key}#view"])
+def test_raw_objects_are_seen_at_an_address_with_a_place_for_their_key(url: str) -> None:
+    assert load_one(DashboardSettings, rawzone_browser=url).rawzone_browser == url
+
+
+@pytest.mark.parametrize(
+    "url", ["https://minio.example/raw", "javascript:alert(1)/{key}", "https://{key}", "https://a/{key}/{name}", "a b"]
+)
+def test_an_address_of_raw_objects_that_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load_one(DashboardSettings, rawzone_browser=url)
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["VOLWATCH_DASHBOARD_RAWZONE_BROWSER"]

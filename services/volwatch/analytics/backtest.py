@@ -65,6 +65,14 @@ def onsets(table: BarTable, symbols: Sequence[str], calendar: Calendar, config: 
     return [step for step in steps(table, symbols, calendar, config) if step.state == "OPEN"]
 
 
+def starts_by_symbol(openings: Sequence[Transition]) -> dict[str, Int64]:
+    """Return the starts of the onset bars of each symbol that has any, epoch ms."""
+    starts: dict[str, list[int]] = {}
+    for step in openings:
+        starts.setdefault(step.symbol, []).append(step.onset)
+    return {symbol: np.array(held, np.int64) for symbol, held in starts.items()}
+
+
 def steps(table: BarTable, symbols: Sequence[str], calendar: Calendar, config: EngineConfig) -> list[Transition]:
     """Return the steps of alerts on final bars, in order of (bar, symbol), from an empty state on.
 

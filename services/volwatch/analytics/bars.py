@@ -6,6 +6,7 @@ cutting of the input gives the same bits.
 """
 
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,7 @@ class BarTable:
 
     def take(self, rows: npt.NDArray[np.intp] | Bool | slice) -> "BarTable":
         """Return some rows as a table of their own."""
-        return BarTable(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return BarTable(*[column[rows] for column in _columns(self)])
 
     def join(self, other: "BarTable") -> "BarTable":
         """Return the rows of both, ordered by key."""
@@ -101,6 +102,9 @@ class BarTable:
             *(np.concatenate([getattr(self, column.name), getattr(other, column.name)]) for column in fields(self))
         )
         return both.take(np.argsort(both.key, kind="stable"))
+
+
+_columns = attrgetter(*(column.name for column in fields(BarTable)))
 
 
 def empty_table() -> BarTable:

@@ -5,7 +5,7 @@ State advances on final bars only. What is not final yet is evaluated forward, a
 way is confirmed or retracted when its bar becomes final. No clock: time is in the records.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,14 +27,28 @@ from volwatch.analytics.results import (
     Transition,
     Volatility,
 )
+from volwatch.analytics.rules.rule import VolatilityAbove
 from volwatch.analytics.rules.told import (
     ends_of_dropped,
     final_rule_transitions,
     interleaved,
     provisional_rule_transitions,
 )
+from volwatch.analytics.seen import Seen
 from volwatch.analytics.state import EngineState, add_series, new_engine_state
 from volwatch.analytics.trades import Bool, Int64, Trades, by_appearance
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What became of some trades, as far as it is final; ``reached`` is the watermark of each series."""
+
+    reached: Int64
+    told: list[Transition]
+    rejected: Rejected
+    final: Advanced
+    unpriced: BarTable
+    daily: tuple[Bars, Volatility]
 
 
 class Engine:
@@ -52,9 +66,43 @@ class Engine:
         self.config = config
         day_width = max(config.day_window, SHARPE_WINDOW)
         self.state = state or new_engine_state(config.minute_window, day_width, minutes.SPACING_BARS + 1)
+        self._seen = Seen()
 
     def process(self, trades: Trades) -> Result:
         """Take trades in order of arrival; return what became final and how the rest looks now."""
+        taken = self._take(trades)
+        table, complete = self._open_bars(taken.reached)
+        preview = minutes.advance(self.state, table, self.config, complete, final=False)
+        told = taken.told + self._provisional_transitions(preview)
+        final, daily, shown = taken.final, taken.daily, _only_shown(preview, complete)
+        return Result(
+            series=tuple(self.state.series),
+            bars=(final.bars, shown.bars, daily[0]),
+            volatility=(final.volatility, shown.volatility, daily[1]),
+            signals=final.signals.join(shown.signals),
+            transitions=tuple(told),
+            rejected=taken.rejected,
+            unpriced=taken.unpriced,
+            unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
+            enters=self.state.rules.overridden(),
+        )
+
+    def watch(self, trades: Trades) -> list[Transition]:
+        """Take trades in order of arrival; return the transitions that ``process`` would, for a part of the work.
+
+        The state moves on as by ``process``. Of the bars that are not final only those are evaluated whose series have
+        changed, and no volatility of them unless a rule asks for it.
+        """
+        taken = self._take(trades)
+        table, complete = self._open_bars(taken.reached)
+        rows = np.flatnonzero(self._seen.changed(table, complete, self.state))
+        preview = minutes.advance(
+            self.state, table.take(rows), self.config, complete[rows], final=False, estimates=self._rules_estimate
+        )
+        return taken.told + self._provisional_transitions(preview)
+
+    def _take(self, trades: Trades) -> "_Taken":
+        """Take trades, and advance over what is final by them."""
         series, source = self._series_of(trades)
         watermark = self._advance_watermarks(trades, source)
         reached = self._reached()
@@ -65,20 +113,16 @@ class Engine:
         self._forget_gaps(reached)
         daily = self._advance_days(final, reached)
         told += self._final_transitions(final)
-        preview, complete = self._preview(reached)
-        told += provisional_transitions(self.state, preview) + provisional_rule_transitions(self.state, preview)
-        shown = _only_shown(preview, complete)
-        return Result(
-            series=tuple(self.state.series),
-            bars=(final.bars, shown.bars, daily[0]),
-            volatility=(final.volatility, shown.volatility, daily[1]),
-            signals=final.signals.join(shown.signals),
-            transitions=tuple(told),
-            rejected=rejected,
-            unpriced=unpriced,
-            unknown_conditions=conditions.unknown(trades, self.config.condition_tables),
-            enters=self.state.rules.overridden(),
-        )
+        if len(final.session):
+            self._seen.forget()
+        return _Taken(reached, told, rejected, final, unpriced, daily)
+
+    def _provisional_transitions(self, preview: Advanced) -> list[Transition]:
+        return provisional_transitions(self.state, preview) + provisional_rule_transitions(self.state, preview)
+
+    @cached_property
+    def _rules_estimate(self) -> bool:
+        return any(isinstance(rule, VolatilityAbove) for rule in self.config.rules)
 
     @property
     def _lateness_ms(self) -> int:
@@ -203,16 +247,15 @@ class Engine:
         """The same of days."""
         return days.advance(Engine(self.config).state, bar_rules.empty_table(), self.config)
 
-    def _preview(self, reached: Int64) -> tuple[Advanced, Bool]:
-        """Evaluate the bars that may still change; return that, and which of them are shown (provisional)."""
+    def _open_bars(self, reached: Int64) -> tuple[BarTable, Bool]:
+        """Return the bars that may still change, and which of them are shown (provisional)."""
         table = self.state.minute_bars
         table = _flagged(table.take(table.trades > 0), filters.suspect_bars(self.state.prints))
         complete = _is_complete(table, reached)
         # Up to the open bar of a series: what follows a bar whose close may still move says nothing sure.
         same = np.diff(table.series, prepend=-1) == 0
         follows = same & ~np.roll(table.start + MINUTE_MS <= reached[table.series], 1)
-        table, complete = table.take(~follows), complete[~follows]
-        return minutes.advance(self.state, table, self.config, complete, final=False), complete
+        return table.take(~follows), complete[~follows]
 
 
 def _flagged(table: BarTable, keys: Int64) -> BarTable:

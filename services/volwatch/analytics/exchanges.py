@@ -59,6 +59,25 @@ def canonical(name: str) -> str:
     return resolved
 
 
+@cache
+def time_zone(name: str) -> str:
+    """Return the name of the time zone of an exchange's clocks.
+
+    Raises
+    ------
+    ValueError
+        There is none of this name, or the package cannot make it.
+    """
+    if unknown([name]):
+        raise ValueError(f"no exchange {name!r}")
+    try:
+        # A month of it is made in no time.
+        zone: str = _package().get_calendar(name, start="2025-01-01", end="2025-02-01").tz.key
+    except (NotImplementedError, ValueError):
+        raise ValueError(f"exchange-calendars cannot make the calendar {name!r} as it is installed") from None
+    return zone
+
+
 def sessions(name: str) -> Sessions:
     """Return the sessions of an exchange.
 

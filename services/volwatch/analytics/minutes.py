@@ -67,7 +67,9 @@ class Advanced:
     rules: tuple[RuleEvent, ...]
 
 
-def advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
+def advance(
+    state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool, estimates: bool = True
+) -> Advanced:
     """Evaluate bars, ordered by (series, start), that follow those the state has seen; it moves on if they are final.
 
     Parameters
@@ -76,12 +78,18 @@ def advance(state: EngineState, table: BarTable, config: EngineConfig, complete:
         Bars that have ended; the close of one that has not decides nothing.
     final : bool
         Whether the bars can no longer change.
+    estimates : bool
+        Whether the volatility of bars is asked for that may still change: the detector needs none.
     """
     if len(table):
         make_room(state, config)
         table = _flag_gaps(state, table, final)
     groups = grouped(table.series)
-    parts = [_advance(state, table.take(rows), config, complete[rows], final) for rows, _ in groups.parts(_MOST_ROWS)]
+    estimates = estimates or final
+    parts = [
+        _advance(state, table.take(rows), config, complete[rows], final, estimates)
+        for rows, _ in groups.parts(_MOST_ROWS)
+    ]
     if len(parts) == 1:
         return parts[0]
     before = np.cumsum([0, *(len(part.session) for part in parts)]).tolist()
@@ -111,7 +119,9 @@ def make_room(state: EngineState, config: EngineConfig) -> None:
         add_weekly(state, [open_hours(name) if config.calendar(name).continuous else 0 for name in fresh])
 
 
-def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool) -> Advanced:
+def _advance(
+    state: EngineState, table: BarTable, config: EngineConfig, complete: Bool, final: bool, estimates: bool
+) -> Advanced:
     series, start = table.series, table.start
     bars = placed(state.calendars, series, start, config)
     place = bars.place
@@ -120,13 +130,13 @@ def _advance(state: EngineState, table: BarTable, config: EngineConfig, complete
     if len(regular) < len(table):
         followed = table.take(regular), start[regular], bars.take(regular)
     row = _follow(state, grouped(series[regular]), *followed, final)
-    measured = _measure(state, row, config, final)
+    measured = _measure(state, row, config, final, estimates)
     ewma, signals, episodes = walk(
         state, row, measured.log_return, measured.log_range, config, complete[regular], final
     )
     per_year, codes = annualisations(state, config, day=False)
     per_year, codes = per_year[signals.series], codes[signals.series]
-    made = _volatility(row, measured, ewma, config, (per_year, codes), final)
+    made = _volatility(row, measured, ewma, config, (per_year, codes), final, estimates)
     return Advanced(
         bars=_bars(
             table, place, regular, row, measured.log_return, _flags(row, measured, signals, complete[regular]), final
@@ -186,7 +196,7 @@ class _Measured:
     reason: npt.NDArray[np.int8]
 
 
-def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) -> _Measured:
+def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool, estimates: bool) -> _Measured:
     n, count = row.groups.rows, len(MINUTE_ESTIMATORS)
     shape = (count, n)
     measured = _Measured(np.empty(n), np.empty(n), np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int8))
@@ -200,6 +210,8 @@ def _measure(state: EngineState, row: Row, config: EngineConfig, final: bool) ->
         reference = np.where(row.begins[rows], table.open, previous)
         least = least_range(reference, row.placed.continuous[rows])
         measured.log_range[rows] = true_log_range(table.high, table.low, reference, terms.elapsed, least)
+        if not estimates:
+            continue
         chain = row.placed.place.chain[rows].astype(np.float64)
         held = line(state.minutes.history, groups, _history_rows(table, chain, terms), counts[rows])
         if final:
@@ -263,12 +275,14 @@ def _volatility(
     config: EngineConfig,
     annualisation: tuple[Float64, npt.NDArray[np.object_]],
     final: bool,
+    estimates: bool,
 ) -> Volatility:
-    n, count, width = row.groups.rows, len(MINUTE_ESTIMATORS), config.minute_window
-    per_year, codes = annualisation
-    values, reason = measured.variance, measured.reason
-    values[-1], measured.n_obs[-1] = ewma
-    reason[-1] = np.where(ewma[1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
+    count, width = len(MINUTE_ESTIMATORS), config.minute_window
+    rows = slice(None if estimates else 0)  # what was not measured is not told either
+    per_year, codes, start = annualisation[0][rows], annualisation[1][rows], row.start[rows]
+    values, reason, n_obs = measured.variance[:, rows], measured.reason[:, rows], measured.n_obs[:, rows]
+    values[-1], n_obs[-1] = ewma[0][rows], ewma[1][rows]
+    reason[-1] = np.where(n_obs[-1] < min_obs(width), INSUFFICIENT_DATA, DEFINED)
     np.sqrt(np.multiply(values, per_year, out=values), out=values, where=reason == DEFINED)
     values[reason != DEFINED] = np.nan
     decay = 2 ** (-1 / config.minute_half_life)
@@ -276,15 +290,15 @@ def _volatility(
         bar_seconds=60,
         estimators=MINUTE_ESTIMATORS,
         windows=(*[width] * (count - 1), effective_window(decay)),
-        series=row.groups.series[row.groups.slot],
-        start=row.start,
+        series=row.groups.series[row.groups.slot][rows],
+        start=start,
         value=values.T,
         reason=reason.T,
-        standard_error=np.broadcast_to(np.nan, (n, count)),
-        n_obs=measured.n_obs.T,
+        standard_error=np.broadcast_to(np.nan, (len(start), count)),
+        n_obs=n_obs.T,
         annualisation=codes,
-        final=np.full(n, final),
-        revision=row.table.revision,
+        final=np.full(len(start), final),
+        revision=row.table.revision[rows],
     )
 
 

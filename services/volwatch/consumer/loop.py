@@ -132,11 +132,7 @@ class Loop:
         """Store and commit what is held of partitions that are about to belong to another member."""
         self._flush(partitions, "revoke")
         self._drain()
-        try:
-            self._commit()
-        except Transient as error:
-            # The rows are stored: the next owner will store them again, and the loader takes each offset once.
-            _log.warning("commit_failed", error=str(error), at="revoke")
+        self._commit_at_last("revoke")
         self.lose(partitions)
 
     def lose(self, partitions: list[int]) -> None:
@@ -149,7 +145,8 @@ class Loop:
         """Store and commit all that is held."""
         self._flush(list(self._batches), "stop")
         self._drain()
-        self._commit()
+        # While the group gives partitions out anew it takes no commit; leaving it is another occasion.
+        self._commit_at_last("stop")
 
     @property
     def _held_bytes(self) -> int:
@@ -201,6 +198,13 @@ class Loop:
             self._uncommitted.clear()
             self._commit_failures = 0
             metrics.consumer_last_success_timestamp_seconds.set(self._now())
+
+    def _commit_at_last(self, occasion: str) -> None:
+        try:
+            self._commit()
+        except Transient as error:
+            # The rows are stored: the next owner will store them again, and the loader takes each offset once.
+            _log.warning("commit_failed", error=str(error), at=occasion)
 
     def _commit_in_time(self) -> None:
         if self._clock() < self._commit_not_before:

@@ -84,7 +84,7 @@ class Engines:
             first, stand.next_offset = stand.next_offset, max(stand.next_offset, own[-1].offsets[-1] + 1)
             trades, rejected = trades + len(taken), rejected + bad
             if len(taken):
-                steps = stand.engine.process(taken).transitions
+                steps = stand.engine.watch(taken)
                 newest = max(newest, int(taken.event_time[~marks(taken)].max(initial=0)))
                 if steps:
                     told.append(Told(partition, first, stand.next_offset, steps))

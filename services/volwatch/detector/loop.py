@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 _MOST_RECORDS_A_ROUND = 10_000
 # Reading waits so long even where records come: a short wait is a short delay, and a round costs a few milliseconds.
-_READ_SECONDS = 0.02
+_READ_SECONDS = 0.01
 _LOOK_SECONDS = 10.0
 
 _T = TypeVar("_T")

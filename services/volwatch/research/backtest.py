@@ -11,15 +11,23 @@ import numpy as np
 import pandas as pd
 
 from volwatch.alerts import explain
-from volwatch.analytics.backtest import CONTINUOUS_HOURS, SESSION_GAP_HOURS, calendar_of, in_session, steps
+from volwatch.analytics.backtest import (
+    CONTINUOUS_HOURS,
+    SESSION_GAP_HOURS,
+    calendar_of,
+    in_session,
+    starts_by_symbol,
+    steps,
+)
 from volwatch.analytics.bars import BarTable
 from volwatch.analytics.calendars import MINUTE_MS, Calendar, calendar_named
 from volwatch.analytics.config import EngineConfig
 from volwatch.analytics.results import Transition
 from volwatch.analytics.trades import Int64
 from volwatch.errors import Transient
+from volwatch.market.labels import Labels
 from volwatch.rawzone.store import Rawzone
-from volwatch.research.labels import Labels, read_labels
+from volwatch.research.labels import read_labels
 from volwatch.research.minute_bars import PRINTS_OF_A_BAR, MinuteBars, iso_of, read_minute_bars
 from volwatch.research.options import Faults
 from volwatch.research.progress import progress
@@ -198,20 +206,13 @@ def _points(asked: Asked, calendar: Calendar, found: dict[float, list[Transition
     sessions = np.unique(calendar.place(asked.bars.table.start).session)
     symbol_days = len(asked.bars.symbols) * int((sessions >= 0).sum())
     return [
-        point(level, _by_symbol(_openings(told)), symbol_days, calendar.session_minutes, asked.labels)
+        point(level, starts_by_symbol(_openings(told)), symbol_days, calendar.session_minutes, asked.labels)
         for level, told in found.items()
     ]
 
 
 def _openings(told: Sequence[Transition]) -> list[Transition]:
     return [step for step in told if step.state == "OPEN"]
-
-
-def _by_symbol(openings: Sequence[Transition]) -> dict[str, Int64]:
-    starts: dict[str, list[int]] = {}
-    for step in openings:
-        starts.setdefault(step.symbol, []).append(step.onset)
-    return {symbol: np.array(held, np.int64) for symbol, held in starts.items()}
 
 
 def _run_raw(args: argparse.Namespace, asked: Asked) -> int:

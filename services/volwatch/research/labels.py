@@ -1,7 +1,6 @@
-"""The labels of a scenario: which symbols had which events, and from which day on onsets count."""
+"""The files of a scenario's labels: its events, and its manifest."""
 
 import json
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,12 @@ import pandas as pd
 from volwatch.analytics.calendars import DAY_MS
 from volwatch.analytics.trades import Int64
 from volwatch.errors import BadInput
+from volwatch.market.labels import Labels
 from volwatch.research.options import Faults
 from volwatch.research.tables import read_table
 
 LABELS_FILE, MANIFEST_FILE = "labels.csv", "manifest.json"
 COLUMNS = ("symbol", "scenario", "start_utc", "end_utc", "kind", "magnitude")
-NULL = "null"
-"""What the names of scenarios without events begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The events of a labelled set of bars.
-
-    Attributes
-    ----------
-    scenario : dict
-        Symbol to the one scenario that it follows.
-    events : dict
-        Symbol to the starts of the first and the last bar of its events, epoch ms, shape (k, 2), in order of the file.
-    first_ms : int
-        Start of the first evaluation day; what comes before does not count.
-    days : int
-        Evaluation days of each symbol.
-    """
-
-    scenario: dict[str, str]
-    events: dict[str, Int64]
-    first_ms: int
-    days: int
 
 
 def read_labels(path: Path) -> Labels:

@@ -4,17 +4,18 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from volwatch.analytics.bars import BarTable
-from volwatch.analytics.calendars import DAY_MS, MINUTE_MS, Calendar, calendar_named
 from volwatch.analytics.trades import Int64
 from volwatch.errors import BadInput
+from volwatch.market.labelled import first_day_ms, names_of, opens_of, span_of
 from volwatch.market.scenarios import Event
-from volwatch.market.sessions import SESSION_MINUTES, Plan, event_minutes, make_sessions
+from volwatch.market.sessions import SESSION_MINUTES, Plan, make_sessions
 from volwatch.research.labels import COLUMNS, LABELS_FILE, MANIFEST_FILE
 from volwatch.research.minute_bars import iso_of
 from volwatch.research.options import Faults
@@ -22,8 +23,6 @@ from volwatch.research.progress import progress
 from volwatch.research.tables import write_table
 
 BARS_FILE = "bars.csv.gz"
-_CALENDAR = "XNYS"
-_FIRST_DAY = np.datetime64("2026-01-05", "D")
 _MOST_SESSIONS = 250
 
 _DESCRIPTION = """\
@@ -76,9 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the market; return 0."""
     plan = _read(args)
-    calendar = calendar_named(_CALENDAR)
-    open_ms = _opens(calendar, plan.sessions)
-    names = [f"S{number:03d}" for number in range(len(plan.scenario))]
+    open_ms = opens_of(plan.sessions)
+    names = names_of(plan)
     bars: list[pd.DataFrame] = []
     events: list[Event] = []
     for session in progress(make_sessions(plan, open_ms), "sessions", total=plan.sessions):
@@ -121,15 +119,7 @@ def _make_directory(path: Path) -> list[str]:
     return [] if os.access(path, os.W_OK) else [f"{path} cannot be written"]
 
 
-def _opens(calendar: Calendar, sessions: int) -> Int64:
-    """Return the opens of the first full sessions, epoch ms."""
-    full = calendar.close_ms - calendar.open_ms == SESSION_MINUTES * MINUTE_MS
-    from_then = calendar.days >= _FIRST_DAY.astype(np.int64)
-    opens: Int64 = calendar.open_ms[full & from_then][:sessions]
-    return opens
-
-
-def _bars_frame(table: BarTable, names: list[str]) -> pd.DataFrame:
+def _bars_frame(table: BarTable, names: Sequence[str]) -> pd.DataFrame:
     prices = {name: np.char.mod("%.2f", getattr(table, name)) for name in ("open", "high", "low", "close")}
     return pd.DataFrame(
         {
@@ -142,14 +132,13 @@ def _bars_frame(table: BarTable, names: list[str]) -> pd.DataFrame:
     )
 
 
-def _labels_frame(plan: Plan, names: list[str], events: list[Event], open_ms: Int64) -> pd.DataFrame:
+def _labels_frame(plan: Plan, names: Sequence[str], events: list[Event], open_ms: Int64) -> pd.DataFrame:
     """Return a row per event, and one without times for each symbol that had none, by symbol and time."""
     rows = []
     for symbol, (name, scenario) in enumerate(zip(names, plan.scenario, strict=True)):
         own = [event for event in events if event.symbol == symbol]
         for event in own:
-            session, minutes = event_minutes(event)[0] // SESSION_MINUTES, np.array(event_minutes(event))
-            start, end = iso_of(open_ms[session] + (minutes - session * SESSION_MINUTES) * MINUTE_MS)
+            start, end = iso_of(np.array(span_of(event, open_ms)))
             rows.append((name, scenario, start, end, scenario, f"{event.magnitude:.4g}"))
         if not own:
             rows.append((name, scenario, "", "", "", ""))
@@ -157,7 +146,7 @@ def _labels_frame(plan: Plan, names: list[str], events: list[Event], open_ms: In
 
 
 def _write_manifest(plan: Plan, open_ms: Int64, path: Path) -> None:
-    first_day = np.datetime64(int(open_ms[plan.history]) // DAY_MS, "D")
+    first_day = np.datetime64(first_day_ms(plan, open_ms), "ms").astype("datetime64[D]")
     facts = {
         "seed": plan.seed,
         "shapes": "mixed" if plan.mixed else "u",

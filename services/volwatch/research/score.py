@@ -11,9 +11,11 @@ import pandas as pd
 
 from volwatch.analytics.trades import Int64
 from volwatch.errors import BadInput
-from volwatch.research.labels import NULL, Labels, read_labels
+from volwatch.market.labels import NULL, Labels
+from volwatch.market.scoring import Ratio, Tally, count, nulls, total
+from volwatch.research.intervals import Estimate, delay, f1, proportion, rate
+from volwatch.research.labels import read_labels
 from volwatch.research.options import Faults
-from volwatch.research.scoring import Estimate, Tally, count, nulls, total
 from volwatch.research.tables import read_table
 
 _DESCRIPTION = """\
@@ -104,16 +106,16 @@ def as_json(tallies: Mapping[str, Tally]) -> dict[str, object]:
     """Return the numbers by their names, and under ``interval_95`` the intervals by the same."""
     whole, calm = total(tallies), nulls(tallies)
     estimates = {
-        "precision": whole.precision,
-        "recall": whole.recall,
-        "f1": whole.f1,
-        "false_per_symbol_day": whole.false_per_symbol_day,
-        "false_per_null_symbol_day": calm.false_per_symbol_day,
-        "delay_median": whole.delay(0.5),
-        "delay_p90": whole.delay(0.9),
+        "precision": proportion(whole.precision),
+        "recall": proportion(whole.recall),
+        "f1": f1(whole),
+        "false_per_symbol_day": rate(whole.false_per_symbol_day),
+        "false_per_null_symbol_day": rate(calm.false_per_symbol_day),
+        "delay_median": delay(whole, 0.5),
+        "delay_p90": delay(whole, 0.9),
     }
-    by_kind = {name: tally.recall for name, tally in tallies.items() if tally.events}
-    by_null = {name: tally.false_per_symbol_day for name, tally in tallies.items() if name.startswith(NULL)}
+    by_kind = {name: proportion(tally.recall) for name, tally in tallies.items() if tally.events}
+    by_null = {name: rate(tally.false_per_symbol_day) for name, tally in tallies.items() if name.startswith(NULL)}
 
     def interval(estimate: Estimate) -> list[float | None]:
         return [estimate.low, estimate.high]
@@ -143,23 +145,27 @@ def as_text(tallies: Mapping[str, Tally], labels: Labels) -> str:
         f"{whole.events:,} events of {len(labels.events):,} symbols in {whole.symbol_days:,} symbol-days; "
         f"{whole.hits:,} hit, {whole.false:,} false alarms, {whole.neutral:,} further onsets",
         _line("", None, "95 % interval"),
-        _line("precision", whole.precision, f"{whole.hits:,} of {whole.hits + whole.false:,}"),
-        _line("recall", whole.recall, f"{whole.hits:,} of {whole.events:,}"),
-        _line("F1", whole.f1, ""),
-        _line("false alarms/symbol-day", whole.false_per_symbol_day, f"{whole.false:,} in {whole.symbol_days:,}"),
-        _line("  of null symbols", calm.false_per_symbol_day, f"{calm.false:,} in {calm.symbol_days:,}"),
-        _line("delay median, min", whole.delay(0.5), ""),
-        _line("delay p90, min", whole.delay(0.9), ""),
+        _line("precision", proportion(whole.precision), _counted(whole.precision)),
+        _line("recall", proportion(whole.recall), _counted(whole.recall)),
+        _line("F1", f1(whole), ""),
+        _line("false alarms/symbol-day", rate(whole.false_per_symbol_day), _counted(whole.false_per_symbol_day, "in")),
+        _line("  of null symbols", rate(calm.false_per_symbol_day), _counted(calm.false_per_symbol_day, "in")),
+        _line("delay median, min", delay(whole, 0.5), ""),
+        _line("delay p90, min", delay(whole, 0.9), ""),
         "recall by kind",
-        *(_line(f"  {name}", t.recall, f"{t.hits:,} of {t.events:,}") for name, t in tallies.items() if t.events),
+        *(_line(f"  {name}", proportion(t.recall), _counted(t.recall)) for name, t in tallies.items() if t.events),
         "false alarms/symbol-day by null",
         *(
-            _line(f"  {name}", t.false_per_symbol_day, f"{t.false:,} in {t.symbol_days:,}")
+            _line(f"  {name}", rate(t.false_per_symbol_day), _counted(t.false_per_symbol_day, "in"))
             for name, t in tallies.items()
             if name.startswith(NULL)
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _counted(ratio: Ratio, of: str = "of") -> str:
+    return f"{ratio.counted:,} {of} {ratio.exposure:,}"
 
 
 def _line(name: str, estimate: Estimate | None, counted: str) -> str:

@@ -11,8 +11,9 @@ from plotly.subplots import make_subplots
 
 from volwatch.analytics.trades import Int64
 from volwatch.errors import BadInput
-from volwatch.research.labels import Labels
-from volwatch.research.scoring import Estimate, Tally, count, nulls, total
+from volwatch.market.labels import Labels
+from volwatch.market.scoring import Tally, count, nulls, total
+from volwatch.research.intervals import Estimate, delay, f1, proportion, rate
 
 LEVELS = tuple(round(3 + step / 10, 1) for step in range(21))
 _HEADER = (
@@ -73,12 +74,12 @@ def table_of(points: Sequence[Point], *, labelled: bool) -> str:
 
 
 def _cells(one: Point) -> tuple[str, ...]:
-    false, calm, delay = one.labelled.false_per_symbol_day, one.calm.false_per_symbol_day, one.labelled.delay(0.5)
+    false, calm = (rate(tally.false_per_symbol_day) for tally in (one.labelled, one.calm))
     arl0 = "none" if one.arl0 is None else f"{one.arl0:,.0f}"
-    shares = (one.labelled.recall, one.labelled.precision, one.labelled.f1)
+    shares = (proportion(one.labelled.recall), proportion(one.labelled.precision), f1(one.labelled))
     return (
         f"{one.enter:g}", f"{one.onsets:,}", f"{one.onsets_per_symbol_day:.3f}", _value(false), _interval(false),
-        _value(calm), _interval(calm), arl0, *map(_value, shares), _value(delay, ".0f"),
+        _value(calm), _interval(calm), arl0, *map(_value, shares), _value(delay(one.labelled, 0.5), ".0f"),
     )  # fmt: skip
 
 
@@ -125,9 +126,8 @@ def _labelled_figure(points: Sequence[Point]) -> go.Figure:
         rows=1, cols=2, subplot_titles=("recall against false alarms", "precision, recall and F1 by level")
     )
     texts = [f"enter {one.enter:g}" for one in points]
-    recall, precision, f1 = (
-        [getattr(one.labelled, name).value for one in points] for name in ("recall", "precision", "f1")
-    )
+    recall, precision = ([getattr(one.labelled, name).value for one in points] for name in ("recall", "precision"))
+    harmonic = [f1(one.labelled).value for one in points]
     for name, rates in (
         ("all symbols", [one.labelled.false_per_symbol_day.value for one in points]),
         ("null symbols", [one.calm.false_per_symbol_day.value for one in points]),
@@ -136,7 +136,7 @@ def _labelled_figure(points: Sequence[Point]) -> go.Figure:
         shown = [value or None for value in rates]
         figure.add_trace(go.Scatter(x=shown, y=recall, text=texts, name=name, mode="lines+markers"), row=1, col=1)
     levels = [one.enter for one in points]
-    for name, values in (("precision", precision), ("recall", recall), ("F1", f1)):
+    for name, values in (("precision", precision), ("recall", recall), ("F1", harmonic)):
         figure.add_trace(go.Scatter(x=levels, y=values, name=name, mode="lines+markers"), row=1, col=2)
     figure.update_xaxes(type="log", title="false alarms per symbol-day", row=1, col=1)
     figure.update_yaxes(title="recall", range=[0, 1], row=1, col=1)

@@ -2,9 +2,10 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from volwatch.settings.prefix import prefix
@@ -115,8 +116,12 @@ class NotifierSettings(BaseSettings):
     channels_file: Path | None = Field(None, description="YAML file of the channels; without one, the topic of alerts")
 
 
+_OIDC = ("oidc_metadata_url", "oidc_client_id", "oidc_client_secret", "oidc_redirect_uri")
+_LEAST_COOKIE_SECRET = 32
+
+
 class DashboardSettings(BaseSettings):
-    """The dashboard."""
+    """The dashboard. People sign in where a provider is told; an empty variable of it counts as one that is not set."""
 
     model_config = prefix("DASHBOARD")
     host: str = "0.0.0.0"  # noqa: S104 - a container serves on all its interfaces
@@ -124,7 +129,63 @@ class DashboardSettings(BaseSettings):
     base_path: str = Field("", description="sub-path under which an ingress serves it")
     refresh_seconds: float = Field(2.0, gt=0, description="how often a page's fragments read again")
     stale_seconds: float = Field(180.0, gt=0, description="age of the newest data at which the page says it is stale")
-    cookie_secret: SecretStr | None = Field(None, description="signs cookies; the same on all replicas")
+    rawzone_browser: str = Field(
+        "",
+        pattern=r"^(https?://[^\s{}/]+/[^\s{}]*\{key\}[^\s{}]*)?$",
+        description="address of an object of the raw zone for people, with {key} for its quoted key",
+    )
+    time_zone: str = Field("UTC", description="in which times are told to who has not chosen another, as Europe/Berlin")
+    read_only: bool = Field(False, description="nobody may acknowledge, note, judge or silence")
+    oidc_metadata_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="discovery document of the provider by which people sign in"
+    )
+    oidc_client_id: str | None = Field(None, description="what the provider calls this dashboard")
+    oidc_client_secret: SecretStr | None = Field(None, description="what the dashboard proves that by")
+    oidc_redirect_uri: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+/oauth2callback$",
+        description="address of the dashboard as browsers know it, and /oauth2callback",
+    )
+    cookie_secret: SecretStr | None = Field(
+        None, validate_default=True, description="signs cookies; the same on all replicas"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("no time zone of this name: write it as UTC or Europe/Berlin")
+        return name
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people have to sign in."""
+        return self.oidc_client_id is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_provider(cls, given: dict[str, Any]) -> dict[str, Any]:
+        # What is missing is made empty, and not None: so that each has a fault of its own.
+        nothing = "" if any(given.get(name) for name in _OIDC) else None
+        return given | {name: given.get(name) or nothing for name in _OIDC}
+
+    @field_validator(*_OIDC, mode="before")
+    @classmethod
+    def _is_told(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("set this too, or none of VOLWATCH_DASHBOARD_OIDC_*")
+        return value
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _keeps_who_is_signed_in(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # One that is wrong is not in the data, but somebody wants to sign in all the same.
+        wanted = any(info.data.get(name, name) for name in _OIDC)
+        if wanted and len(secret.get_secret_value() if secret else "") < _LEAST_COOKIE_SECRET:
+            raise ValueError(
+                f"to sign in, set {_LEAST_COOKIE_SECRET} random characters or more: it proves who people are"
+            )
+        return secret
 
 
 class LocalSettings(BaseSettings):

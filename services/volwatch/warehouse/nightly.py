@@ -14,7 +14,7 @@ from volwatch.analytics.measures.measure import Measure
 from volwatch.analytics.state import VERSION
 from volwatch.analytics.trades import Int64, Series
 from volwatch.analytics.volatility import NULL_REASONS
-from volwatch.warehouse.reader_statements import SERIES
+from volwatch.warehouse.overview_statements import SERIES
 
 _RUN_LOCK_KEY = 0x766F6C6E  # "voln": held by the one nightly run that writes
 DAY_SECONDS = 86_400

@@ -10,9 +10,17 @@ import pandas as pd
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver names the class in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the same
 
+from volwatch.analytics.calendars import calendar_for
 from volwatch.reconcile import Reconciliation
 from volwatch.settings import WarehouseSettings
-from volwatch.warehouse import alert_acts, alert_reader, alert_statements, pipeline_statements
+from volwatch.warehouse import (
+    alert_acts,
+    alert_reader,
+    alert_statements,
+    overview_statements,
+    pipeline_statements,
+    series_statements,
+)
 from volwatch.warehouse import reader_statements as statements
 from volwatch.warehouse.alert_acts import Scope
 from volwatch.warehouse.connection import connect
@@ -27,6 +35,7 @@ from volwatch.warehouse.readings import (
     PipelineTotals,
     Series,
     Silence,
+    Span,
     Troubles,
 )
 
@@ -34,6 +43,7 @@ STATEMENT_TIMEOUT_SECONDS = 10.0
 SEVERITIES = ("LOW", "MEDIUM", "HIGH")
 ROW_LIMIT = 50_000
 SERIES_LIMIT = 2_000
+RATIO_LIMIT = 150_000
 
 _TIMESTAMPTZ, _FLOAT8, _TEXT = 1184, 701, 25  # type numbers of PostgreSQL's catalogue
 
@@ -75,34 +85,59 @@ class Reader:
 
     def series(self) -> list[Series]:
         """Return every series that has bars, in order."""
-        rows = self._rows(statements.SERIES, {"limit": SERIES_LIMIT})
+        rows = self._rows(overview_statements.SERIES, {"limit": SERIES_LIMIT})
         return [Series(source, symbol) for source, symbol in rows]
 
-    def overview(self, bars: int) -> pd.DataFrame:
-        """Return one row per series: newest price, volatility, statistic and open alert, and its last closes."""
-        frame = self._frame(statements.OVERVIEW, {"bars": bars, "limit": SERIES_LIMIT})
-        frame["closes"] = [closes[::-1] for closes in frame["closes"]]
+    def overview(self, bars: int, ratio_bars: int) -> pd.DataFrame:
+        """Return one row per series: newest price, volatility, statistic, standing and open alert, its last closes, and
+        its range against the usual one, over the last ``ratio_bars`` judged bars."""
+        asked = {"bars": bars, "ratio_bars": ratio_bars, "limit": SERIES_LIMIT}
+        frame = self._frame(overview_statements.OVERVIEW, asked)
+        for column in ("closes", "ratios"):
+            frame[column] = [values[::-1] if values else [] for values in frame[column]]
         return frame
+
+    def ratios(self, start: datetime, end: datetime, bin_seconds: int) -> pd.DataFrame:
+        """Return the range of bars in [start, end) against the usual one, by series and time, oldest first."""
+        asked = {"start": start, "end": end, "bin_seconds": bin_seconds, "limit": RATIO_LIMIT}
+        return self._frame(overview_statements.RATIOS, asked).iloc[::-1].reset_index(drop=True)
 
     def newest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
         """Return the start of a series' newest bar."""
-        rows = self._rows(statements.NEWEST_BAR, {**series._asdict(), "bar_seconds": bar_seconds})
-        return rows[0][0] if rows else None
+        return self._bar(series_statements.NEWEST_BAR, series, bar_seconds)
+
+    def oldest_bar(self, series: Series, bar_seconds: int) -> datetime | None:
+        """Return the start of a series' oldest bar."""
+        return self._bar(series_statements.OLDEST_BAR, series, bar_seconds)
+
+    def calendar(self, series: Series) -> str:
+        """Return the name of the calendar that a series follows."""
+        rows = self._rows(series_statements.CALENDAR, {"symbol": series.symbol})
+        return rows[0][0] if rows else calendar_for(*series)
 
     def bars(self, series: Series, start: datetime, end: datetime, bar_seconds: int) -> pd.DataFrame:
         """Return a series' bars in [start, end), oldest first; at most the newest ``ROW_LIMIT``."""
-        return self._history(statements.BARS, series, start, end, bar_seconds=bar_seconds)
+        return self._history(series_statements.BARS, series, start=start, end=end, bar_seconds=bar_seconds)
 
-    def volatility(
-        self, series: Series, start: datetime, end: datetime, bar_seconds: int, estimators: Sequence[str]
-    ) -> pd.DataFrame:
-        """Return a series' estimates in [start, end), oldest first; a missing value has its reason beside it."""
-        asked = {"bar_seconds": bar_seconds, "estimators": list(estimators)}
-        return self._history(statements.VOLATILITY, series, start, end, **asked)
+    def candles(self, series: Series, span: Span) -> pd.DataFrame:
+        """Return a series' bars of a span as one for each step, oldest first."""
+        rows = self._history(series_statements.CANDLES, series, **span.parameters())
+        return rows.rename(columns={"step_start": "bar_start"})
 
-    def signals(self, series: Series, start: datetime, end: datetime) -> pd.DataFrame:
-        """Return the detector's statistic with its threshold for the bars in [start, end), oldest first."""
-        return self._history(statements.SIGNALS, series, start, end)
+    def volatility(self, series: Series, span: Span, estimators: Sequence[str]) -> pd.DataFrame:
+        """Return the newest estimate of each step, oldest first; a missing value has its reason beside it."""
+        asked = {**span.parameters(), "estimators": list(estimators)}
+        return self._history(series_statements.VOLATILITY, series, **asked)
+
+    def signals(self, series: Series, span: Span) -> pd.DataFrame:
+        """Return the highest statistic of each step with its threshold, oldest first."""
+        return self._history(series_statements.SIGNALS, series, **span.parameters())
+
+    def usual(self, series: Series, estimator: str, moments: Sequence[datetime], zone: str, days: int) -> pd.DataFrame:
+        """Return what a one-minute estimate was at the same time of day on the days before, for each moment that has
+        any such, oldest first."""
+        asked = {"estimator": estimator, "moments": list(moments), "zone": zone, "days": days}
+        return self._history(series_statements.USUAL, series, **asked)
 
     def alerts(self, asked: AlertFilter, limit: int, order: AlertOrder = "newest") -> pd.DataFrame:
         """Return the first alerts in an order of those that pass the filter."""
@@ -208,8 +243,12 @@ class Reader:
     def _frame(self, statement: str, parameters: Mapping[str, Any]) -> pd.DataFrame:
         return self._ask(lambda cursor: _fetch_frame(cursor, statement, parameters))
 
-    def _history(self, statement: str, series: Series, start: datetime, end: datetime, **more: object) -> pd.DataFrame:
-        parameters = {**series._asdict(), "start": start, "end": end, "limit": ROW_LIMIT, **more}
+    def _bar(self, statement: str, series: Series, bar_seconds: int) -> datetime | None:
+        rows = self._rows(statement, {**series._asdict(), "bar_seconds": bar_seconds})
+        return rows[0][0] if rows else None
+
+    def _history(self, statement: str, series: Series, **asked: object) -> pd.DataFrame:
+        parameters = {**series._asdict(), "limit": ROW_LIMIT, **asked}
         return self._frame(statement, parameters).iloc[::-1].reset_index(drop=True)
 
 

@@ -19,6 +19,30 @@ class Series(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a series' bars, and how finely it is looked at.
+
+    Attributes
+    ----------
+    start, end : datetime
+        Bars that start in [start, end).
+    bar_seconds : int
+        60 or 86,400.
+    step_seconds : int
+        One row for each such step; that of the bars leaves them as they are.
+    """
+
+    start: datetime
+    end: datetime
+    bar_seconds: int
+    step_seconds: int
+
+    def parameters(self) -> dict[str, object]:
+        """Return what the statements are told."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """How old the data is, by the clock of the server.
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volwatch.analytics.backtest import calendar_of, onsets
+from volwatch.analytics.backtest import calendar_of, onsets, starts_by_symbol
 from volwatch.analytics.calendars import DAY_MS, MINUTE_MS
 from volwatch.analytics.config import EngineConfig
+from volwatch.market.scoring import Tally, count, nulls, total
 from volwatch.research.labels import read_labels
 from volwatch.research.minute_bars import read_minute_bars
-from volwatch.research.scoring import Tally, count, nulls, total
 
 BENCHMARK = Path(__file__).parents[3] / "../shared/oracle/bench_A"
 OPEN_MS = 14 * 3_600_000 + 30 * MINUTE_MS
@@ -27,10 +27,7 @@ def scored() -> tuple[Tally, Tally]:
     assert calendar.open_ms.tolist() == (days * DAY_MS + OPEN_MS).tolist()
     assert set((calendar.close_ms - calendar.open_ms).tolist()) == {390 * MINUTE_MS}
     found = onsets(bars.table, bars.symbols, calendar, EngineConfig())
-    by_symbol = {
-        symbol: np.array([step.onset for step in found if step.symbol == symbol], np.int64) for symbol in bars.symbols
-    }
-    tallies = count(read_labels(BENCHMARK), by_symbol)
+    tallies = count(read_labels(BENCHMARK), starts_by_symbol(found))
     return total(tallies), nulls(tallies)
 
 

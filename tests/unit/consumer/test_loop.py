@@ -167,6 +167,18 @@ def test_revoking_survives_a_commit_that_the_broker_refuses() -> None:
     assert world.broker.committed == {0: 5}
 
 
+def test_a_commit_that_is_refused_at_the_end_is_made_when_the_group_is_left() -> None:
+    """While the group gives partitions out anew, as when another member goes at the same time, it takes none."""
+    world = World()
+    world.broker.commit_failures = 1
+    world.broker.send_trades(0, 5)
+    world.loop.run_once()
+    world.loop.finish()
+    assert (world.objects, world.broker.committed) == ([(0, 0, 4)], {})
+    world.broker.take_away(0)
+    assert world.broker.committed == {0: 5}
+
+
 def test_lost_partitions_are_forgotten_and_not_committed() -> None:
     held = HeldExecutor()
     world = World(held)

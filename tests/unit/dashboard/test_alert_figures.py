@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard.alert_figures import percent_of, why_figure, why_range
-from dashboard.figures import ALARM, MUTED
+from dashboard.palette import ALARM, MUTED
 from tests.dashboard.fakes import NEWEST_BAR, some_bars, some_signals
 
 SHOWN = why_range(NEWEST_BAR, None)

@@ -1,5 +1,6 @@
 import argparse
 import socket
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -36,6 +37,12 @@ def test_replicas_that_share_a_secret_know_each_others_cookies() -> None:
     options = command.streamlit_options(DashboardSettings(cookie_secret=SecretStr("a secret")))
     assert options["server.cookieSecret"] == "a secret"
     assert set(options) <= set(get_config_options())
+
+
+def test_streamlit_knows_the_provider_that_we_tell_and_no_other() -> None:
+    told = command.streamlit_options(DashboardSettings(), Path("/run/volwatch/secrets.toml"))
+    assert told["secrets.files"] == ["/run/volwatch/secrets.toml"]
+    assert command.streamlit_options(DashboardSettings())["secrets.files"] == []
 
 
 @pytest.mark.parametrize(

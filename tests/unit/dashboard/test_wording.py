@@ -32,20 +32,43 @@ def test_every_estimator_and_every_reason_of_the_engine_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alert_state", "null_reason", "age_seconds", "state"),
+    ("alert_state", "standing", "null_reason", "age_seconds", "state"),
     [
-        ("ESCALATED", "HALTED", 999.0, wording.ESCALATED),
-        ("OPEN", None, 999.0, wording.ALERT),
-        (None, "HALTED", 181.0, wording.STALE),
-        (None, "HALTED", 180.0, "HALTED"),
-        (None, "INSUFFICIENT_DATA", 10.0, wording.WARM_UP),
-        (None, None, 10.0, wording.CALM),
+        ("ESCALATED", "HALTED", "HALTED", 999.0, wording.ESCALATED),
+        ("OPEN", "LIVE", None, 999.0, wording.ALERT),
+        (None, "CLOSED", None, 9_999.0, wording.CLOSED),
+        (None, "HALTED", None, 999.0, wording.HALTED),
+        (None, None, "HALTED", 181.0, wording.STALE),
+        (None, "STALE", None, 10.0, wording.STALE),
+        (None, "WARM_UP", None, 181.0, wording.STALE),
+        (None, None, "HALTED", 180.0, wording.HALTED),
+        (None, "LIVE", "INSUFFICIENT_DATA", 10.0, wording.WARM_UP),
+        (None, "WARM_UP", None, 10.0, wording.WARM_UP),
+        (None, "LIVE", None, 10.0, wording.CALM),
+        (None, None, None, 10.0, wording.CALM),
     ],
 )
 def test_the_state_of_a_series_is_what_matters_most(
-    alert_state: str | None, null_reason: str | None, age_seconds: float, state: str
+    alert_state: str | None, standing: str | None, null_reason: str | None, age_seconds: float, state: str
 ) -> None:
-    assert wording.series_state(alert_state, null_reason, age_seconds, stale_seconds=180.0) == state
+    assert wording.series_state(alert_state, standing, null_reason, age_seconds, stale_seconds=180.0) == state
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0.5, "0.50× · very calm"),
+        (0.8, "0.80× · calm"),
+        (1.0, "1.00× · usual"),
+        (1.2, "1.20× · lively"),
+        (1.5, "1.50× · agitated"),
+        (2.5, "2.50× · turbulent"),
+    ],
+)
+def test_a_ratio_is_told_with_its_word(ratio: float | None, text: str) -> None:
+    assert wording.ratio_text(ratio) == text
 
 
 def test_stale_data_is_told_with_the_state_of_the_pipeline() -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from volwatch.errors import BadInput
-from volwatch.research.labels import Labels
-from volwatch.research.scoring import Tally
+from volwatch.market.labels import Labels
+from volwatch.market.scoring import Tally
 from volwatch.research.sweep import LEVELS, Point, curve_faults, point, table_of, write_curve
 
 MINUTE_MS = 60_000

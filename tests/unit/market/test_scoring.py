@@ -1,4 +1,4 @@
-"""The rules of the score by hand, against a naive count, and the intervals against published tables."""
+"""The rules of the score by hand, and against a naive count."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volwatch.analytics.trades import Int64
-from volwatch.research.labels import Labels
-from volwatch.research.scoring import Estimate, Tally, count, nulls, proportion, quantile_of, rate, total
+from volwatch.market.labels import Labels
+from volwatch.market.scoring import Ratio, Tally, count, nulls, total
 
 MINUTE_MS = 60_000
 
@@ -81,39 +81,17 @@ def test_counts_equal_a_naive_count(spans: list[tuple[int, int]], onsets: list[i
     assert tally.false == sum(all(not a <= onset <= z + 20 for a, z in events) for onset in late)
 
 
-def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
+def test_precision_and_recall_are_shares_of_what_was_counted() -> None:
     tally = Tally(events=79, hits=50, false=17, symbol_days=120)
-    precision, recall = 50 / 67, 50 / 79
-    assert tally.precision.value == pytest.approx(precision)
-    assert tally.recall.value == pytest.approx(recall)
-    assert tally.f1.value == pytest.approx(2 * precision * recall / (precision + recall))
+    assert (tally.precision, tally.recall, tally.false_per_symbol_day) == (Ratio(50, 67), Ratio(50, 79), Ratio(17, 120))
+    assert tally.recall.value == 50 / 79
+
+
+def test_a_median_delay_lies_between_the_middle_ones() -> None:
+    assert Tally(delays=(10, 1, 9, 2)).delay_minutes(0.5) == 5.5
 
 
 def test_nothing_counted_is_no_number() -> None:
-    nothing = Estimate(None, None, None)
     empty = Tally()
-    assert [empty.precision, empty.recall, empty.f1, empty.false_per_symbol_day, empty.delay(0.5)] == [nothing] * 5
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    # Clopper-Pearson limits as tabulated (Documenta Geigy).
-    [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)],
-)
-def test_shares_have_the_exact_binomial_interval(successes: int, trials: int, low: float, high: float) -> None:
-    assert proportion(successes, trials) == pytest.approx((successes / trials, low, high), abs=5e-5)
-
-
-@pytest.mark.parametrize(
-    ("events", "low", "high"),
-    # Garwood's limits as tabulated.
-    [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.390)],
-)
-def test_rates_have_the_exact_poisson_interval(events: int, low: float, high: float) -> None:
-    assert rate(events, 2.0) == pytest.approx((events / 2, low / 2, high / 2), abs=5e-4)
-
-
-def test_a_median_lies_between_the_order_statistics_of_the_sign_test() -> None:
-    # The tabulated ranks of the sign test at 95 %: 2 and 9 of 10 values.
-    assert quantile_of([10, 1, 9, 2, 8, 3, 7, 4, 6, 5], 0.5) == Estimate(5.5, 2.0, 9.0)
-    assert quantile_of([4], 0.9) == Estimate(4.0, 4.0, 4.0)
+    assert [empty.precision.value, empty.recall.value, empty.false_per_symbol_day.value] == [None] * 3
+    assert empty.delay_minutes(0.5) is None

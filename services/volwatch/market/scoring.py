@@ -1,9 +1,9 @@
-"""Onsets of alerts against the events of a labelled set: what was found, what was false, and how sure that is.
+"""Onsets of alerts against the events of a labelled set: what was found, what was false, how late. Pure.
 
-Rules: quant.md section 4.4. Counts are of few events, so each number has its 95 % interval beside it.
+``volwatch score`` and the dashboard count by the same rules, those of quant.md section 4.4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,21 +11,21 @@ import numpy as np
 
 from volwatch.analytics.calendars import MINUTE_MS
 from volwatch.analytics.trades import Int64
-from volwatch.research.labels import NULL, Labels
+from volwatch.market.labels import NULL, Labels
 
 GRACE_MINUTES, TAIL_MINUTES = 5, 20
-_TAIL = 0.025  # of each side of a 95 % interval
 
 
-class Estimate(NamedTuple):
-    """A number and its 95 % interval; all None where nothing was counted."""
+class Ratio(NamedTuple):
+    """What was counted, and in how many events, onsets or symbol-days."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    counted: int
+    exposure: int
 
-
-_NOTHING = Estimate(None, None, None)
+    @property
+    def value(self) -> float | None:
+        """The one over the other; None where there was nothing to count in."""
+        return self.counted / self.exposure if self.exposure else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +60,23 @@ class Tally:
         )
 
     @property
-    def precision(self) -> Estimate:
+    def precision(self) -> Ratio:
         """Hits over hits and false alarms."""
-        return proportion(self.hits, self.hits + self.false)
+        return Ratio(self.hits, self.hits + self.false)
 
     @property
-    def recall(self) -> Estimate:
+    def recall(self) -> Ratio:
         """Hits over events."""
-        return proportion(self.hits, self.events)
+        return Ratio(self.hits, self.events)
 
     @property
-    def f1(self) -> Estimate:
-        """The harmonic mean 2J/(1+J) of both, J = hits/(events + false alarms): a proportion, and so its interval."""
-        value, low, high = proportion(self.hits, self.events + self.false)
-        if value is None or low is None or high is None:
-            return _NOTHING
-        return Estimate(2 * value / (1 + value), 2 * low / (1 + low), 2 * high / (1 + high))
-
-    @property
-    def false_per_symbol_day(self) -> Estimate:
+    def false_per_symbol_day(self) -> Ratio:
         """False alarms per symbol and evaluation day."""
-        return rate(self.false, self.symbol_days)
+        return Ratio(self.false, self.symbol_days)
 
-    def delay(self, quantile: float) -> Estimate:
-        """Return a quantile of the delays in minutes."""
-        return quantile_of(self.delays, quantile)
+    def delay_minutes(self, quantile: float) -> float | None:
+        """Return a quantile of the delays, interpolated (type 7); None where no event was found."""
+        return float(np.quantile(np.array(self.delays, np.float64), quantile)) if self.delays else None
 
 
 def count(labels: Labels, onsets: Mapping[str, Int64]) -> dict[str, Tally]:
@@ -132,39 +124,3 @@ def _count_one(events: Int64, onsets: Int64, days: int) -> Tally:
     # One onset may find two events that touch.
     neutral = max(len(onsets) - false - len(delays), 0)
     return Tally(len(events), len(delays), false, neutral, days, tuple(delays))
-
-
-def proportion(successes: int, trials: int) -> Estimate:
-    """Return successes/trials with the exact binomial interval (Clopper & Pearson 1934, Biometrika 26:404)."""
-    from scipy.stats import beta  # type: ignore[import-untyped]  # it has no types
-
-    if not trials:
-        return _NOTHING
-    failures = trials - successes
-    low = float(beta.ppf(_TAIL, successes, failures + 1)) if successes else 0.0
-    high = float(beta.ppf(1 - _TAIL, successes + 1, failures)) if failures else 1.0
-    return Estimate(successes / trials, low, high)
-
-
-def rate(events: int, exposure: float) -> Estimate:
-    """Return events/exposure with the exact Poisson interval (Garwood 1936, Biometrika 28:437)."""
-    from scipy.stats import chi2
-
-    if not exposure:
-        return _NOTHING
-    low = float(chi2.ppf(_TAIL, 2 * events)) / 2 if events else 0.0
-    high = float(chi2.ppf(1 - _TAIL, 2 * events + 2)) / 2
-    return Estimate(events / exposure, low / exposure, high / exposure)
-
-
-def quantile_of(values: Sequence[float], quantile: float) -> Estimate:
-    """Return a quantile, interpolated (type 7), with the interval between the order statistics whose ranks are the 2.5
-    and 97.5 % points of the binomial of (n, quantile): free of any law of the values."""
-    from scipy.stats import binom
-
-    if not values:
-        return _NOTHING
-    ordered, n = sorted(values), len(values)
-    low, high = (int(binom.ppf(tail, n, quantile)) for tail in (_TAIL, 1 - _TAIL))
-    middle = float(np.quantile(np.array(ordered, np.float64), quantile))
-    return Estimate(middle, float(ordered[max(low - 1, 0)]), float(ordered[min(high, n - 1)]))
