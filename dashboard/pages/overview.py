@@ -83,8 +83,7 @@ def render(reader: DashboardReader, display: Display) -> None:
     st.subheader("Feeds")
     live(display, lambda: _feeds(reader, display), SERIES_REFRESH_SECONDS)
     st.subheader("The last day")
-    live(display, lambda: _pulse(reader), SLOW_REFRESH_SECONDS)
-    live(display, lambda: _heat(reader), SLOW_REFRESH_SECONDS)
+    live(display, lambda: _last_day(reader), SLOW_REFRESH_SECONDS)
 
 
 def overview_table(overview: pd.DataFrame, stale_seconds: float, rank: str = "statistic") -> pd.DataFrame:
@@ -168,19 +167,13 @@ def _ratios(reader: DashboardReader) -> pd.DataFrame:
     return pd.concat(hours, ignore_index=True)
 
 
-def _pulse(reader: DashboardReader) -> None:
+def _last_day(reader: DashboardReader) -> None:
     ratios = _ratios(reader)
     st.markdown("**Market pulse** · volatility against the usual at that time of day, median over all series")
     if ratios.empty:
         st.text("Nothing to compare with yet: a series is judged after its first 60 bars.")
         return
     chart(pulse_figure(pulse_by_time(ratios), "pulse"), "pulse")
-
-
-def _heat(reader: DashboardReader) -> None:
-    ratios = _ratios(reader)
-    if ratios.empty:
-        return
     table = heat_table(ratios, HEAT_SERIES)
     st.markdown(f"**Heat map** · the same of the {len(table)} series that were the hottest in the last hour")
     chart(heat_figure(table, "heat"), "heat")

@@ -69,4 +69,4 @@ def _wait_until_ready(port: int, service: Service) -> None:
         except urllib.error.URLError:
             assert service.running, f"the dashboard ended with exit code {service.exit_code}"
             assert time.monotonic() < deadline, "the dashboard did not become ready"
-            time.sleep(0.1)
+            time.sleep(0.1)  # nothing tells when it is: it is asked again

@@ -1,6 +1,7 @@
 """The sessions of exchanges as columns, from the exchange-calendars package."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,9 @@ def time_zone(name: str) -> str:
     """
     if unknown([name]):
         raise ValueError(f"no exchange {name!r}")
-    try:
+    with _making(name):
         # A month of it is made in no time.
         zone: str = _package().get_calendar(name, start="2025-01-01", end="2025-02-01").tz.key
-    except (NotImplementedError, ValueError):
-        raise ValueError(f"exchange-calendars cannot make the calendar {name!r} as it is installed") from None
     return zone
 
 
@@ -115,9 +114,18 @@ def _package() -> Any:
     return exchange_calendars
 
 
+@contextmanager
+def _making(name: str) -> Iterator[None]:
+    """Say in one way that the package cannot make a calendar."""
+    try:
+        yield
+    except (NotImplementedError, ValueError):  # what the package raises for one that it cannot make
+        raise ValueError(f"exchange-calendars cannot make the calendar {name!r} as it is installed") from None
+
+
 def _schedule(name: str) -> "pd.DataFrame":
     get = _package().get_calendar
-    try:
+    with _making(name):
         try:
             calendar = get(name, start=FIRST_DAY, end=LAST_DAY)
         except ValueError:
@@ -125,8 +133,6 @@ def _schedule(name: str) -> "pd.DataFrame":
             known = get(name)
             first, last = _later(FIRST_DAY, known.bound_min()), _earlier(LAST_DAY, known.bound_max())
             calendar = get(name, start=first, end=last)
-    except (NotImplementedError, ValueError):  # what the package raises for one that it cannot make
-        raise ValueError(f"exchange-calendars cannot make the calendar {name!r} as it is installed") from None
     schedule: pd.DataFrame = calendar.schedule
     return schedule
 
